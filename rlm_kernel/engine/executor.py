@@ -1,0 +1,131 @@
+"""What the engine asks of whoever runs cells."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypedDict
+
+from rlm_kernel.ids import CellId, NodeId
+from rlm_kernel.usage import UsageDict
+
+
+class Output(TypedDict, total=False):
+    """One output of a cell, as nbformat 4.5 has it (stream, display_data, execute_result, error)."""
+
+    output_type: str
+    name: str
+    text: str
+    data: dict[str, object]
+    metadata: dict[str, object]
+    execution_count: int | None
+    ename: str
+    evalue: str
+    traceback: list[str]
+
+
+class AnswerState(TypedDict):
+    """The variable ``answer`` after a cell, and whether the cell has made it final."""
+
+    content: str
+    ready: bool
+
+
+class ContextInfo(TypedDict):
+    """What the model is told of ``context`` instead of the text itself."""
+
+    type: str
+    """``str``, ``Document (PDF)``, ``list of 12 str`` …"""
+    source: str
+    """File or files it came from; empty where it was made in a cell."""
+    chars: int
+    lines: int
+    structure: str
+    """A few lines: pages, headings, columns, keys, shape; may be empty."""
+    head: str
+    tail: str
+
+
+class NameInfo(TypedDict):
+    """One name in the namespace that the person or the model made."""
+
+    name: str
+    type: str
+    size: str
+
+
+class NamespaceInfo(TypedDict):
+    """What is in the namespace before a run."""
+
+    context: ContextInfo | None
+    names: list[NameInfo]
+
+
+class QueryDict(TypedDict):
+    """A request of a cell to sub-models: ``llm_query`` and ``llm_query_batched``."""
+
+    prompts: list[str]
+    model: str | None
+    batched: bool
+    line: int | None
+    """Line of the cell that made the call."""
+
+
+class ReplyDict(TypedDict):
+    """The answer to one prompt of a `QueryDict`; ``error`` is null where it succeeded."""
+
+    text: str
+    error: str | None
+    node_id: str
+    usage: UsageDict
+
+
+QueryHandler = Callable[[QueryDict], Awaitable[list[ReplyDict]]]
+"""Answers the queries of cells, in order; cancelled when the cell is interrupted."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellRequest:
+    """A cell of the model, to be run."""
+
+    node_id: NodeId
+    cell_id: CellId
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """What a cell did."""
+
+    status: Literal["ok", "error", "stopped", "died"]
+    """``stopped``: interrupted by the person. ``died``: the process ended; the state before the cell is back."""
+    answer: AnswerState
+    execution_count: int | None = None
+    outputs: list[Output] = field(default_factory=list)
+
+
+class Executor(Protocol):
+    """Runs the cells of a run in a namespace.
+
+    One cell at a time. Whether there is a notebook page, a terminal or nothing to look at is its own affair.
+    """
+
+    async def describe(self) -> NamespaceInfo:
+        """Tell what is in the namespace."""
+        ...
+
+    async def begin(self, queries: QueryHandler) -> None:
+        """Start a run: set ``answer`` anew and send the queries of cells to ``queries`` from now on."""
+        ...
+
+    async def run_cell(self, cell: CellRequest) -> CellResult:
+        """Run one cell to its end and give what it showed; errors of the cell are in the result."""
+        ...
+
+    async def end(self) -> None:
+        """End the run that `begin` started; the namespace and its names stay."""
+        ...
+
+    def interrupt(self) -> None:
+        """Interrupt the cell that runs now; does nothing where none runs."""
+        ...

@@ -1,0 +1,131 @@
+"""Every error of rlm-kernel, in one tree.
+
+RlmError
+ ├── InputError           the person gave something that cannot be used (option, question, path)
+ │    └── ContextError    a document that cannot be loaded: names the file
+ ├── ModelError           a request to a model failed
+ │    ├── EndpointError       refused connection, timeout, server error, broken stream
+ │    ├── AuthError           key missing or refused
+ │    ├── UnknownModelError   the endpoint does not know the model
+ │    ├── RequestRefusedError the endpoint refused this request (too long, bad parameter, filtered)
+ │    └── BadReplyError       an answer came that is not a usable reply
+ ├── LimitExceeded        a limit of a run was reached
+ └── NamespaceDied        the process that runs the cells ended
+
+A failure is raised as one of these or carried as a value (a failed node, a ``FailedReply``); it is never
+returned as text that could be taken for an answer.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+LimitKind = Literal["cost_usd", "tokens", "calls", "depth", "turns", "seconds", "concurrency"]
+
+
+class RlmError(Exception):
+    """Base of all errors of this package.
+
+    Args:
+        message: What is wrong, in one line, naming the thing it is about.
+        remedy: What the person can do about it; empty where nothing can be advised.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        """Keep the message and the remedy apart, so that a view can set them differently."""
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """Give both parts as one line."""
+        return f"{self.message} {self.remedy}".strip()
+
+
+class InputError(RlmError):
+    """The person gave something that cannot be used; nothing was changed."""
+
+
+class ContextError(InputError):
+    """A document could not be loaded; nothing was half-loaded."""
+
+
+class ModelError(RlmError):
+    """A request to a model failed for good.
+
+    Args:
+        message: What happened.
+        remedy: What the person can do.
+        model: Name of the model that was asked.
+        retryable: Whether the same request may succeed later.
+    """
+
+    def __init__(self, message: str, remedy: str = "", *, model: str = "", retryable: bool = False) -> None:
+        """Keep which model it was about."""
+        super().__init__(message, remedy)
+        self.model = model
+        self.retryable = retryable
+
+
+class EndpointError(ModelError):
+    """The endpoint could not be reached, did not answer in time, or failed."""
+
+
+class AuthError(ModelError):
+    """The key is missing, or the endpoint refused it."""
+
+
+class UnknownModelError(ModelError):
+    """The endpoint does not know the model's name."""
+
+
+class RequestRefusedError(ModelError):
+    """The endpoint refused this request, and would refuse it again."""
+
+
+class BadReplyError(ModelError):
+    """An answer came that is not a usable reply: no choices, cut off, not the protocol."""
+
+
+class LimitExceeded(RlmError):
+    """A limit of a run would be passed by the next step; nothing was spent for that step.
+
+    Args:
+        kind: Which limit.
+        value: What the step would bring it to.
+        limit: What is allowed.
+        scope: Whose limit it is (a run's label).
+    """
+
+    def __init__(self, kind: LimitKind, value: float, limit: float, scope: str = "this run") -> None:
+        """State kind, value and limit in the message."""
+        self.kind: LimitKind = kind
+        self.value = value
+        self.limit = limit
+        self.scope = scope
+        super().__init__(
+            f"The limit of {limit:g} {LIMIT_WORDS[kind]} for {scope} is reached.",
+            f"Raise it with %rlm {LIMIT_OPTIONS[kind]} and ask again." if kind in LIMIT_OPTIONS else "",
+        )
+
+
+LIMIT_WORDS: dict[LimitKind, str] = {
+    "cost_usd": "US dollars",
+    "tokens": "tokens",
+    "calls": "model calls",
+    "depth": "levels of recursion",
+    "turns": "turns",
+    "seconds": "seconds",
+    "concurrency": "calls at once",
+}
+LIMIT_OPTIONS: dict[LimitKind, str] = {
+    "cost_usd": "--max-cost",
+    "tokens": "--max-tokens",
+    "calls": "--max-calls",
+    "turns": "--max-turns",
+    "seconds": "--seconds",
+}
+
+
+class NamespaceDied(RlmError):
+    """The namespace process ended while something was asked of it."""
