@@ -1,0 +1,1 @@
+"""Documents: loading and describing them."""

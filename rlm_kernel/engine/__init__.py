@@ -1,0 +1,1 @@
+"""Runs: the loop, the queries of cells, the budget, the control."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypedDict
+from typing import TYPE_CHECKING, Literal, Protocol, TypedDict
 
-from rlm_kernel.ids import CellId, NodeId
-from rlm_kernel.usage import UsageDict
+if TYPE_CHECKING:
+    from rlm_kernel.ids import CellId, NodeId
+    from rlm_kernel.usage import UsageDict
 
 
 class Output(TypedDict, total=False):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from rlm_kernel.engine.executor import CellResult
-from rlm_kernel.trace.records import Node
-from rlm_kernel.trace.tree import Tree
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rlm_kernel.engine.executor import CellResult
+    from rlm_kernel.trace.records import Node
+    from rlm_kernel.trace.tree import Tree
 
 log = logging.getLogger(__name__)
 

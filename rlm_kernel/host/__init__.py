@@ -1,0 +1,1 @@
+"""The trusted side of a namespace process; nothing of Jupyter."""

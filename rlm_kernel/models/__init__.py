@@ -1,0 +1,1 @@
+"""What answers requests: endpoints, the tutor, scripts."""

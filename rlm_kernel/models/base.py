@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from rlm_kernel.messages import ModelReply, ModelRequest, OnText
+if TYPE_CHECKING:
+    from rlm_kernel.messages import ModelReply, ModelRequest, OnText
 
 
 @runtime_checkable

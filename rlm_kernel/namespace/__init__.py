@@ -1,0 +1,1 @@
+"""The process that cells run in."""

@@ -1,0 +1,1 @@
+"""Notebook files: written from a run, run without a page."""

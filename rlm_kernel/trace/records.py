@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 
-from rlm_kernel.ids import CellId, NodeId, RunId
 from rlm_kernel.usage import Usage, UsageDict
+
+if TYPE_CHECKING:
+    from rlm_kernel.ids import CellId, NodeId, RunId
 
 Kind = Literal["run", "turn", "call"]
 Status = Literal["pending", "running", "paused", "done", "failed", "stopped"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
-from rlm_kernel.ids import NodeId
-from rlm_kernel.trace.records import Node, NodeSummary
 from rlm_kernel.usage import Usage, UsageDict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rlm_kernel.ids import NodeId
+    from rlm_kernel.trace.records import Node, NodeSummary
 
 
 class TreeDict(TypedDict):
