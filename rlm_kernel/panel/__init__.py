@@ -1,1 +1,1 @@
-"""The call tree as a widget."""
+"""The panel: the live tree of a session, and the buttons that steer it."""
