@@ -72,10 +72,12 @@ class Feed(Observer):
         self._changed: dict[NodeId, None] = {}
         self._delta_timer: asyncio.TimerHandle | None = None
         self._snapshot_timer: asyncio.TimerHandle | None = None
+        self._closed = False
         control.on_change.append(self._control_changed)
 
     def close(self) -> None:
-        """Stop listening and drop what was not sent."""
+        """Stop listening and drop what was not sent; what the session tells after this is ignored."""
+        self._closed = True
         if self._control_changed in self._control.on_change:
             self._control.on_change.remove(self._control_changed)
         for timer in (self._delta_timer, self._snapshot_timer):
@@ -136,6 +138,8 @@ class Feed(Observer):
 
     def _schedule(self) -> None:
         """Send soon. Without a running loop (a plain script, a test) there is no later, so send at once."""
+        if self._closed:
+            return
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
