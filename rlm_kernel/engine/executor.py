@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypedDict
 
+from rlm_kernel.contexts.info import ContextInfo as ContextInfo  # noqa: TC001 (others import it from here)
+
 if TYPE_CHECKING:
     from rlm_kernel.ids import CellId, NodeId
     from rlm_kernel.usage import UsageDict
@@ -30,21 +32,6 @@ class AnswerState(TypedDict):
 
     content: str
     ready: bool
-
-
-class ContextInfo(TypedDict):
-    """What the model is told of ``context`` instead of the text itself."""
-
-    type: str
-    """``str``, ``Document (PDF)``, ``list of 12 str`` …"""
-    source: str
-    """File or files it came from; empty where it was made in a cell."""
-    chars: int
-    lines: int
-    structure: str
-    """A few lines: pages, headings, columns, keys, shape; may be empty."""
-    head: str
-    tail: str
 
 
 class NameInfo(TypedDict):

@@ -1,0 +1,140 @@
+"""HTML as text."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from html.parser import HTMLParser
+
+_SKIPPED = frozenset({"script", "style", "template", "title", "noscript", "svg", "select", "textarea"})
+_BLOCKS = frozenset({
+    "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog",
+    "dir", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4",
+    "h5", "h6", "header", "hgroup", "hr", "li", "main", "menu", "nav", "ol", "p", "pre", "section", "summary",
+    "table", "tbody", "tfoot", "thead", "tr", "ul",
+})  # fmt: skip
+_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_PARAGRAPHS = frozenset({"p", "pre", "table", "ul", "ol", "dl", "blockquote", *_HEADINGS})
+_DECLARED = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]+)", re.IGNORECASE)
+
+
+def html_to_text(markup: str) -> str:
+    """Give the text of a page: a line per block, ``#`` before headings, ``-`` before list items, `` | `` in tables.
+
+    Scripts, styles and the page's title are left out; preformatted text keeps its lines.
+    """
+    reader = _Reader()
+    reader.feed(markup)
+    reader.close()
+    return reader.text()
+
+
+def declared_encoding(content: bytes) -> str | None:
+    """Give the encoding that a page declares in its first bytes, where Python knows it and it is not UTF-8."""
+    found = _DECLARED.search(content[:4096])
+    if found is None:
+        return None
+    try:
+        encoding = codecs.lookup(found[1].decode("ascii")).name
+    except LookupError:
+        return None
+    # A declaration that could be read as ASCII cannot be UTF-16, and UTF-8 is tried anyway.
+    return None if encoding.startswith("utf") else encoding
+
+
+class _Reader(HTMLParser):
+    """Collects lines.
+
+    A boundary of a block only notes that a break is due; the next text makes it. So empty blocks leave no empty lines,
+    and a block that is all of a table cell does not break the row.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self._lines: list[str] = []
+        self._line = ""
+        self._prefix = ""
+        self._due = 0  # 1: a new line, 2: an empty line before it
+        self._skipped: list[str] = []
+        self._preformatted = 0
+        self._cells = 0
+        self._cell_began = 0  # lines there were when the current table cell began
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _SKIPPED:
+            self._skipped.append(tag)
+        elif tag == "br":
+            self._due = min(2, self._due + 1)
+        elif tag in ("td", "th"):
+            self._begin_cell()
+        elif tag in _BLOCKS:
+            self._boundary(tag)
+            if tag in _HEADINGS:
+                self._prefix = "#" * _HEADINGS[tag] + " "
+            elif tag == "li":
+                self._prefix = "- "
+            elif tag == "tr":
+                self._cells = 0
+            elif tag == "pre":
+                self._preformatted += 1
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self._skipped:
+            del self._skipped[self._skipped.index(tag) :]
+        elif tag in _BLOCKS:
+            self._boundary(tag)
+            if tag in _HEADINGS or tag == "li":
+                self._prefix = ""
+            elif tag == "tr":
+                self._cells = 0
+            elif tag == "pre":
+                self._preformatted = max(0, self._preformatted - 1)
+
+    def handle_data(self, data: str) -> None:
+        if self._skipped:
+            return
+        if self._preformatted:
+            self._break()
+            first, *more = data.split("\n")
+            self._line += first
+            for line in more:
+                self._lines.append(self._line.rstrip())
+                self._line = line
+            return
+        text = re.sub(r"\s+", " ", data)
+        if text.strip():
+            self._break()
+        elif self._due:
+            return
+        self._line += text.lstrip() if self._line in ("", "- ") or self._line.endswith(" ") else text
+
+    def text(self) -> str:
+        self._due = 1
+        self._break()
+        return re.sub(r"\n{3,}", "\n\n", "\n".join(self._lines)).strip("\n")
+
+    def _boundary(self, tag: str) -> None:
+        self._due = max(self._due, 2 if tag in _PARAGRAPHS else 1)
+
+    def _begin_cell(self) -> None:
+        if self._cells and len(self._lines) == self._cell_began:
+            self._due = 0
+            self._line = self._line.rstrip() + " | "
+        else:
+            self._due = max(self._due, 1)
+        if not self._cells:
+            self._break()
+        self._cells += 1
+        self._cell_began = len(self._lines)
+
+    def _break(self) -> None:
+        if self._due:
+            if self._line.strip(" |"):
+                # documentation tools put a link that reads ¶ after each heading
+                self._lines.append(self._line.rstrip(" ¶") if self._line.startswith("#") else self._line.rstrip())
+            self._line = ""
+            if self._due == 2 and self._lines and self._lines[-1]:
+                self._lines.append("")
+            self._due = 0
+        self._line += self._prefix
+        self._prefix = ""
