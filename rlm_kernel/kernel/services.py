@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Coroutine
 
     from rlm_kernel.host.process import ExecuteReply, ExecuteRequest, NamespaceProcess

@@ -1,0 +1,440 @@
+"""The Jupyter kernel: trusted process, one asyncio loop, no code of a person or a model runs here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import platform
+import signal
+import sys
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast
+
+import comm
+from ipykernel.kernelbase import Kernel
+
+import rlm_kernel
+from rlm_kernel.errors import NamespaceDied
+from rlm_kernel.host.process import ExecuteReply, ExecuteRequest, NamespaceProcess, Published
+from rlm_kernel.host.recorder import OutputRecorder
+from rlm_kernel.kernel.asking import Asking
+from rlm_kernel.kernel.channels import Channels, clean
+from rlm_kernel.kernel.comms import Comms, parent_id
+from rlm_kernel.kernel.dispatch import Dispatcher, Request
+from rlm_kernel.kernel.services import Ident, Message, reply_content
+from rlm_kernel.kernel.stdin import Stdin
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+    from ipykernel.comm.manager import CommManager
+    from tornado.platform.asyncio import BaseAsyncIOLoop
+
+    from rlm_kernel.engine.executor import QueryDict, ReplyDict
+    from rlm_kernel.ids import MsgId
+
+PARENTS_KEPT = 500
+"""Requests whose output is still taken: background tasks print long after their cell."""
+CLOSE_SECONDS = 3.0
+"""What closing may take before the process ends anyway."""
+
+LANGUAGE_INFO: dict[str, object] = {
+    "name": "python",
+    "version": platform.python_version(),
+    "mimetype": "text/x-python",
+    "codemirror_mode": {"name": "ipython", "version": sys.version_info[0]},
+    "pygments_lexer": "ipython3",
+    "nbconvert_exporter": "python",
+    "file_extension": ".py",
+}
+Json = dict[str, Any]
+T = TypeVar("T")
+
+
+class Parent(NamedTuple):
+    """A request that output can belong to, and who sent it."""
+
+    message: Message
+    ident: Ident
+
+
+class RlmKernel(Kernel):
+    """Speaks the Jupyter protocol and hands everything that runs code to the namespace process.
+
+    * the shell channel goes through `Dispatcher`, comms through `Comms`, input requests through `Stdin`;
+    * ``%%rlm`` cells, ``%rlm`` and the pages' comm go to `Asking`, which sees this class as `KernelServices`;
+    * it listens to the namespace (`host.records.Listener`) and takes nothing from it on trust.
+    """
+
+    implementation = "rlm-kernel"
+    implementation_version = getattr(rlm_kernel, "__version__", "0")
+    banner = f"RLM (Python {platform.python_version()}): %%rlm asks a question, %rlm? helps"
+    language_info = LANGUAGE_INFO
+    early_process: ClassVar[NamespaceProcess | None] = None
+    """A namespace process that was spawned before this class could be imported."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Make the parts; nothing is started before `start`."""
+        for name in ("debugpy_stream", "user_ns"):  # the app has them for IPython's own kernel only
+            kwargs.pop(name, None)
+        super().__init__(**kwargs)  # type: ignore[no-untyped-call]
+        self.channels = Channels(self)
+        self.process = self._adopt_process()
+        self.recorder = OutputRecorder()
+        self.dispatcher = Dispatcher(self, self.channels)
+        self.comm_manager = cast("CommManager", comm.get_comm_manager())  # kernelapp has installed it
+        self.comm_manager.kernel = self
+        self.comms = Comms(self, self.comm_manager)
+        for kind in ("comm_open", "comm_msg", "comm_close"):
+            self.shell_handlers[kind] = getattr(self.comms, kind)
+        self._parents: OrderedDict[MsgId, Parent] = OrderedDict()
+        self._recorded: set[MsgId] = set()
+        self._cells = asyncio.Lock()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.asking = Asking(self)
+
+    def _adopt_process(self) -> NamespaceProcess:
+        process = type(self).early_process
+        if process is None:
+            return NamespaceProcess(self)
+        type(self).early_process = None
+        process.listener = self
+        return process
+
+    def start(self) -> None:
+        """Take over the channels, begin to listen for interrupts, and start the namespace."""
+        super().start()  # type: ignore[no-untyped-call]
+        self._loop: asyncio.AbstractEventLoop = cast("BaseAsyncIOLoop", self.io_loop).asyncio_loop
+        self.channels.shell.on_recv(self.dispatcher.receive, copy=False)
+        self.stdin = Stdin(self.channels.session, self.stdin_socket, self.io_loop)
+        try:
+            self._loop.add_signal_handler(signal.SIGINT, self.interrupt)
+        except NotImplementedError:  # Windows
+            signal.signal(signal.SIGINT, lambda *_: self._loop.call_soon_threadsafe(self.interrupt))
+        self._started = self._loop.create_task(self.process.start())
+
+    # Jupyter requests
+
+    @property
+    def kernel_info(self) -> Json:
+        """No subshells, no debugger: the cells run in another process, which has one thread."""
+        return {**super().kernel_info, "supported_features": []}
+
+    @property
+    def execution_count(self) -> int:
+        """The number the next cell gets; the namespace counts."""
+        return self.process.execution_count
+
+    @execution_count.setter
+    def execution_count(self, value: int) -> None:
+        """Ignore what the base class adds up by itself."""
+
+    async def execute_request(self, stream: Any, ident: Ident, parent: Message) -> None:
+        """Run or answer a cell, and reply."""
+        content, metadata = parent["content"], parent.get("metadata") or {}
+        code, silent = str(content["code"]), bool(content.get("silent", False))
+        await self._ready()
+        if self.asking.skip(metadata):
+            self.send_reply("execute_reply", self._skipped(), parent, ident)
+            return
+        if not silent:
+            self.publish("execute_input", {"code": code, "execution_count": self.execution_count}, parent)
+        if not silent and self.asking.is_question(code):
+            reply = await self._ask(code, parent, ident)
+        else:
+            reply = await self._person_cell(code, parent, ident)
+        self.send_reply("execute_reply", reply, parent, ident)
+        if not silent and reply["status"] == "error" and content.get("stop_on_error", True):
+            self.dispatcher.abort_after(parent)
+
+    async def _ready(self) -> None:
+        """Wait until the namespace is up; where it cannot be started, its cells say so."""
+        with contextlib.suppress(NamespaceDied):
+            await asyncio.shield(self._started)
+
+    async def _ask(self, code: str, parent: Message, ident: Ident) -> Json:
+        self._remember(parent, ident)
+        cell_id = (parent.get("metadata") or {}).get("cellId")
+        allow_stdin = bool(parent["content"].get("allow_stdin", False))
+        return await self.asking.ask(code, parent, ident, cell_id, allow_stdin)
+
+    async def _person_cell(self, code: str, parent: Message, ident: Ident) -> Json:
+        content = parent["content"]
+        silent = bool(content.get("silent", False))
+        request = ExecuteRequest(
+            code=code,
+            msg_id=parent_id(parent),
+            header=clean(parent["header"]),
+            silent=silent,
+            store_history=bool(content.get("store_history", not silent)),
+            user_expressions=content.get("user_expressions") or {},
+            allow_stdin=bool(content.get("allow_stdin", False)),
+            cell_id=(parent.get("metadata") or {}).get("cellId"),
+        )
+        reply = await self.execute_cell(request, parent, ident)
+        if not silent:
+            self.asking.person_cell(code, self.recorder.outputs(request.msg_id))
+        self.recorder.forget(request.msg_id)
+        self._recorded.discard(request.msg_id)
+        return reply_content(reply)
+
+    def _skipped(self) -> Json:
+        count = self.process.execution_count - 1
+        return {"status": "ok", "execution_count": count, "payload": [], "user_expressions": {}}
+
+    async def do_complete(self, code: str, cursor_pos: int) -> Json:
+        """Complete: ``%rlm`` and its options here, everything else in the namespace."""
+        ours = self.asking.complete(code, cursor_pos)
+        return ours or await self._lookup("complete", {"code": code, "cursor_pos": cursor_pos})
+
+    async def do_inspect(
+        self, code: str, cursor_pos: int, detail_level: int = 0, omit_sections: Sequence[str] = ()
+    ) -> Json:
+        """Inspect, like `do_complete`."""
+        ours = self.asking.inspect(code, cursor_pos)
+        fields = {"code": code, "cursor_pos": cursor_pos, "detail_level": detail_level}
+        return ours or await self._lookup("inspect", fields)
+
+    async def do_is_complete(self, code: str) -> Json:
+        """Tell whether the code can be run as it stands."""
+        return await self._lookup("is_complete", {"code": code})
+
+    async def do_history(self, *args: Any, **fields: Any) -> Json:
+        """Give the history of this namespace; the fields are those of the request."""
+        return await self._lookup("history", fields)
+
+    async def _lookup(self, kind: str, fields: Json) -> Json:
+        await self._ready()
+        try:
+            return await self.process.ask(kind, fields)
+        except NamespaceDied as error:
+            return {"status": "error", "ename": type(error).__name__, "evalue": str(error), "traceback": []}
+
+    async def comm_info_request(self, stream: Any, ident: Ident, parent: Message) -> None:
+        """Tell which comms are open, in both processes."""
+        comms = self.comms.info(parent["content"].get("target_name"))
+        self.send_reply("comm_info_reply", {"comms": comms, "status": "ok"}, parent, ident)
+
+    async def process_control(self, msg: Any) -> None:
+        """Handle a message of the control channel (in its own thread); its ``idle`` must not look like ours."""
+        await super().process_control(msg)  # type: ignore[no-untyped-call]
+        self._loop.call_soon_threadsafe(self.busy_again)
+
+    async def do_shutdown(self, restart: bool) -> Json:
+        """End the namespace and its checkpoints first, so that nothing is left to be hunted down."""
+        closing = asyncio.run_coroutine_threadsafe(self._close(), self._loop)
+        await asyncio.wrap_future(closing)
+        return {"status": "ok", "restart": restart}
+
+    async def _close(self) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.asking.close()
+                self._started.cancel()
+                for task in [task for task in self._tasks if task is not asyncio.current_task()]:
+                    task.cancel()
+        except Exception:
+            self.log.exception("Closing the session")
+        finally:
+            await self.process.close()
+
+    # Interrupts
+
+    def _send_interrupt_children(self) -> None:
+        """Interrupt on a request of the control channel; the base class would signal the process group."""
+        self._loop.call_soon_threadsafe(self.interrupt)
+
+    def interrupt(self) -> None:
+        """Stop what the person waits for: their cell, or the run that answers their question."""
+        if self.dispatcher.cell is None and self.dispatcher.question is not None:
+            self.asking.interrupted()
+        else:
+            self.process.interrupt()
+
+    # What the dispatcher needs
+
+    def bound(self, request: Request) -> None:
+        """Note a page that shows a cell of the model."""
+        self.asking.bound(request.message["header"]["msg_id"], request.idents)
+
+    def answers_question(self, message: Message) -> bool:
+        """Tell whether an execute request is a ``%%rlm`` cell."""
+        return self.asking.is_question(str(message["content"].get("code", "")))
+
+    def run_is_paused(self) -> bool:
+        """Tell whether a run is paused now."""
+        return self.asking.paused_since is not None
+
+    async def handle(self, request: Request) -> None:
+        """Call the handler of a request, in the context of its own task."""
+        self.set_parent(request.idents, request.message, "shell")  # type: ignore[no-untyped-call]
+        if request.aborted:
+            self.channels.reply_to(request.message, {"status": "aborted"}, request.idents)
+            return
+        handler = self.shell_handlers.get(request.msg_type)
+        if handler is None:
+            self.log.warning("Unknown message type: %r", request.msg_type)
+            return
+        try:
+            await handler(self.channels.shell, request.idents, request.message)
+        except Exception as error:
+            self.log.exception("Handling %s", request.msg_type)
+            if request.msg_type.endswith("_request"):
+                content = {"status": "error", "ename": type(error).__name__, "evalue": str(error), "traceback": []}
+                self.channels.reply_to(request.message, content, request.idents)
+
+    # What comms need
+
+    async def to_namespace(self, kind: str, message: Message) -> None:
+        """Give a comm message to the namespace; what its callback shows belongs to that message."""
+        self._remember(message, [])
+        fields = {key: clean(message.get(key) or {}) for key in ("content", "header", "metadata")}
+        with contextlib.suppress(NamespaceDied):
+            await self.process.ask(kind, fields, [bytes(part) for part in message.get("buffers") or ()])
+
+    def namespace_is_busy(self) -> bool:
+        """Tell whether a cell runs in the namespace."""
+        return self.process.busy
+
+    def page_opened(self, comm_id: str, data: Json, parent: Message) -> None:
+        """A page with the extension is there."""
+        self.asking.page_opened(comm_id, data, parent)
+
+    def page_message(self, comm_id: str, data: Json, parent: Message) -> None:
+        """A page says something."""
+        self.asking.page_message(comm_id, data, parent)
+
+    def page_closed(self, comm_id: str) -> None:
+        """A page is gone."""
+        self.asking.page_closed(comm_id)
+
+    # KernelServices
+
+    def publish(
+        self,
+        msg_type: str,
+        content: Json,
+        parent: Message,
+        metadata: Json | None = None,
+        buffers: list[bytes] | None = None,
+    ) -> None:
+        """Send to every client."""
+        self.channels.publish(msg_type, content, parent, metadata, buffers)
+
+    def send_reply(self, msg_type: str, content: Json, parent: Message, ident: Ident) -> None:
+        """Answer one client."""
+        self.channels.reply(msg_type, content, parent, ident)
+
+    async def execute_cell(self, request: ExecuteRequest, parent: Message, ident: Ident) -> ExecuteReply:
+        """Run a cell in the namespace, after the one that runs there now."""
+        async with self._cells:
+            self._remember(parent, ident, request.msg_id)
+            if not request.silent:
+                self._recorded.add(request.msg_id)
+            try:
+                reply = await self.process.execute(request)
+            except NamespaceDied as error:
+                reply = self._no_namespace(error)
+        if reply.status == "died":
+            self._tell_death(reply, request.msg_id, silent=request.silent)
+        return reply
+
+    def _no_namespace(self, error: NamespaceDied) -> ExecuteReply:
+        answer = {"content": "", "ready": False}
+        return ExecuteReply(
+            "died",
+            self.process.execution_count,
+            answer,  # type: ignore[arg-type]
+            died=error.message,
+            lost=error.remedy,
+        )
+
+    def _tell_death(self, reply: ExecuteReply, msg_id: MsgId, *, silent: bool) -> None:
+        """Show in the cell why its process ended and what is back."""
+        reply.ename = "KeyboardInterrupt" if reply.interrupted else "NamespaceDied"
+        reply.evalue = f"{reply.died} {reply.lost}".strip()
+        reply.traceback = [f"\x1b[0;31m{reply.ename}\x1b[0m: {reply.evalue}"]
+        if not silent:
+            content = {"ename": reply.ename, "evalue": reply.evalue, "traceback": reply.traceback}
+            self._publish_and_record(Published("error", content, {}, [], msg_id))
+
+    async def reserve_count(self) -> int:
+        """Take the next execution count."""
+        count = self.process.execution_count
+        await self.process.ask("set_count", {"count": count + 1})
+        return count
+
+    def send_page(self, comm_id: str, data: Json, parent: Message | None) -> None:
+        """Send a message over a page's comm."""
+        self.publish("comm_msg", {"comm_id": comm_id, "data": data}, parent or {})
+
+    def busy_again(self) -> None:
+        """Publish ``busy`` for what runs."""
+        self.dispatcher.busy_again()
+
+    def spawn(self, coro: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start a task; an error in it is logged."""
+        task = asyncio.get_running_loop().create_task(coro)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_ended)
+        return task
+
+    def _task_ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.log.error("A task of the kernel failed", exc_info=task.exception())
+
+    # Listener
+
+    def published(self, message: Published) -> None:
+        """Pass on what the namespace shows, under a request that is live."""
+        parent = self._parents.get(message.parent) if message.parent else None
+        if parent is None and self._parents:
+            parent = next(reversed(self._parents.values()))
+            message = message._replace(parent=parent_id(parent.message))
+        if message.msg_type.startswith("comm_"):
+            for_page = self.comms.from_namespace(message)
+            if for_page is None:
+                return
+            message = for_page
+        self._publish_and_record(message)
+
+    def _publish_and_record(self, message: Published) -> None:
+        parent = self._parents.get(message.parent) if message.parent else None
+        if message.parent in self._recorded or message.msg_type == "update_display_data":
+            self.recorder.add(message)
+        if message.msg_type == "clear_output" and parent and parent_id(parent.message) != message.parent:
+            return  # shown within another cell's output, of which it may not clear the rest
+        self.publish(
+            message.msg_type, message.content, parent.message if parent else {}, message.metadata, message.buffers
+        )
+
+    async def query(self, query: QueryDict, parent: MsgId | None) -> list[ReplyDict]:
+        """Hand an ``llm_query`` to the session."""
+        return await self.asking.query(query, parent)
+
+    async def input(self, prompt: str, password: bool, parent: MsgId | None) -> str:
+        """Ask the client that runs the cell."""
+        asker = self._parents.get(parent) if parent else None
+        if asker is None or not asker.ident:  # a widget's callback: ask whoever ran the last cell
+            asker = next((known for known in reversed(self._parents.values()) if known.ident), None)
+        if asker is None:
+            return ""
+        return await self.stdin.ask(prompt, password, asker.message, asker.ident)
+
+    async def magic(self, line: str, parent: MsgId | None) -> str:
+        """Hand ``%rlm`` to the session."""
+        return await self.asking.line_magic(line, parent)
+
+    def replaced(self, dead_comms: list[str], live_comms: list[str]) -> None:
+        """Close the widgets that the restored namespace does not have."""
+        last = next(reversed(self._parents.values()), None)
+        self.comms.replaced(dead_comms, live_comms, last.message if last else {})
+
+    def _remember(self, message: Message, ident: Ident, msg_id: MsgId | None = None) -> None:
+        """Note where output goes that belongs to ``msg_id``: a cell may be shown in the output of another request."""
+        key = msg_id or parent_id(message)
+        self._parents[key] = Parent(message, ident)
+        self._parents.move_to_end(key)
+        while len(self._parents) > PARENTS_KEPT:
+            self._recorded.discard(self._parents.popitem(last=False)[0])
