@@ -1,0 +1,108 @@
+"""The notebook pages that have the extension and are connected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rlm_kernel.kernel.protocol import PROTOCOL, Hello, HelloAck
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rlm_kernel.kernel.journal import Journal, LiveRun
+    from rlm_kernel.kernel.services import KernelServices, Message
+
+
+@dataclass(slots=True)
+class Page:
+    """One connected page."""
+
+    comm_id: str
+    hello: Hello
+    silent: bool = False
+    """It did not bind a cell in time: it is not waited for any more (a closed tab says no good-bye)."""
+
+
+class Pages:
+    """Sends to every page, and knows which of them a run belongs to."""
+
+    def __init__(self, kernel: KernelServices, journal: Journal) -> None:
+        """Start without a page."""
+        self._kernel = kernel
+        self._journal = journal
+        self._pages: dict[str, Page] = {}
+        self.panel: str | None = None
+        """The panel's model id, once there is one."""
+
+    def __bool__(self) -> bool:
+        """Whether any page is connected."""
+        return bool(self._pages)
+
+    def has(self, client_id: str) -> bool:
+        """Whether the client with this session id is a page with the extension."""
+        return any(page.hello.client_id == client_id for page in self._pages.values())
+
+    def answering(self) -> bool:
+        """Whether there is a page worth waiting for."""
+        return any(not page.silent for page in self._pages.values())
+
+    def opened(self, comm_id: str, data: Mapping[str, Any], parent: Message) -> None:
+        """Welcome a page: it gets everything that has happened, and the runs whose owner is gone."""
+        page = self._pages[comm_id] = Page(comm_id, Hello.read(data))
+        self._give_away(page)
+        self._welcome(page, parent)
+
+    def closed(self, comm_id: str) -> None:
+        """Forget a page; a page that is still there takes its runs."""
+        if self._pages.pop(comm_id, None) is not None:
+            self._hand_over()
+
+    def heard(self, comm_id: str) -> None:
+        """Note that a page is alive."""
+        if page := self._pages.get(comm_id):
+            page.silent = False
+
+    def missed(self, run: LiveRun) -> None:
+        """Note that no page bound a cell in time: none is waited for until it is heard of again."""
+        for page in self._pages.values():
+            page.silent = True
+        run.owner = ""
+
+    def bound(self, run: LiveRun) -> None:
+        """Note that some page bound a cell of a run: pages are there."""
+        for page in self._pages.values():
+            page.silent = False
+        if not self.has(run.owner):
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        heirs = [page for page in self._pages.values() if not page.silent]
+        if heirs and self._give_away(heirs[-1]):
+            self._welcome(heirs[-1], None)
+
+    def _give_away(self, page: Page) -> bool:
+        orphans = [run for run in self._journal.runs() if not self.has(run.owner)]
+        for run in orphans:
+            run.owner = page.hello.client_id
+        return bool(orphans)
+
+    def _welcome(self, page: Page, parent: Message | None) -> None:
+        ack = HelloAck(type="hello_ack", protocol=PROTOCOL, runs=self._journal.acks(), panel=self.panel)
+        self._kernel.send_page(page.comm_id, dict(ack), parent)
+
+    def tell(self, run: LiveRun, kind: str, fields: Mapping[str, Any]) -> None:
+        """Send a message of a run to every page."""
+        if run.fallback:
+            return
+        run.seq += 1
+        for comm_id in list(self._pages):
+            message = {"type": kind, "run_id": run.run_id, "seq": run.seq, **fields}
+            self._kernel.send_page(comm_id, message, run.request)
+
+    def dock(self, model_id: str, parent: Message | None) -> None:
+        """Show the panel beside every page."""
+        self.panel = model_id
+        for comm_id in list(self._pages):
+            message = {"type": "dock", "run_id": "", "seq": 0, "model_id": model_id}
+            self._kernel.send_page(comm_id, message, parent)

@@ -1,0 +1,112 @@
+"""The cells of a run in nbformat 4.5, as plain JSON: one shape for the page, the one-output form and the file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NotRequired, TypedDict
+
+from rlm_kernel.usage import count, money
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rlm_kernel.engine.executor import Output
+    from rlm_kernel.engine.observer import Part
+    from rlm_kernel.trace.records import Node
+    from rlm_kernel.trace.tree import Tree
+    from rlm_kernel.usage import Usage, UsageDict
+
+RUN_MIME = "application/vnd.rlm.run+json"
+
+
+class RlmMetadata(TypedDict):
+    """What marks a cell as the model's, under ``metadata.rlm``; see docs/protocol.md."""
+
+    run_id: str
+    node_id: str
+    anchor: str | None
+    depth: int
+    author: Literal["model"]
+    model: str | None
+    part: str
+    turn: int
+    badge: NotRequired[str]
+    usage: NotRequired[UsageDict]
+
+
+class CellDict(TypedDict):
+    """One cell, as a notebook file has it."""
+
+    cell_type: Literal["code", "markdown"]
+    id: str
+    metadata: dict[str, Any]
+    source: str
+    outputs: NotRequired[list[Output]]
+    execution_count: NotRequired[int | None]
+
+
+class RunPayload(TypedDict):
+    """The value of an ``application/vnd.rlm.run+json`` output."""
+
+    version: int
+    run_id: str
+    anchor: str | None
+    execution_count: int | None
+    outputs: list[Output]
+    cells: list[CellDict]
+
+
+class Ran(NamedTuple):
+    """What a code cell has to show."""
+
+    outputs: Sequence[Output]
+    execution_count: int | None
+
+
+def turn_number(tree: Tree, turn: Node) -> int:
+    """Give the place of a turn among the turns of its run, from 1 on."""
+    turns = [each.id for each in tree.children(turn.parent_id) if each.kind == "turn"]
+    return turns.index(turn.id) + 1
+
+
+def badge(number: int, usage: Usage) -> str:
+    """Say in one line what a turn cost: ``turn 2 · 1,204 in · 96 out · $0.0003``."""
+    calls = f" · {count(usage.calls, 'call')}" if usage.calls > 1 else ""
+    about = "~" if usage.estimated else ""
+    tokens = f"{about}{usage.input_tokens:,} in · {usage.output_tokens:,} out"
+    return f"turn {number}{calls} · {tokens} · {money(usage.cost_usd)}"
+
+
+def rlm_metadata(turn: Node, part: Part, number: int, anchor: str | None) -> RlmMetadata:
+    """Make the mark of a cell whose turn is under way."""
+    return RlmMetadata(
+        run_id=turn.run_id,
+        node_id=turn.id,
+        anchor=anchor,
+        depth=0,
+        author="model",
+        model=turn.model,
+        part=part,
+        turn=number,
+    )
+
+
+def finished(mark: RlmMetadata, usage: Usage) -> RlmMetadata:
+    """Add what is known when the turn is over."""
+    return RlmMetadata(**{**mark, "badge": badge(mark["turn"], usage), "usage": usage.to_dict()})
+
+
+def prose_cell(cell_id: str, mark: RlmMetadata, source: str) -> CellDict:
+    """Make the Markdown cell of a turn's prose."""
+    return CellDict(cell_type="markdown", id=cell_id, metadata={"rlm": mark}, source=source)
+
+
+def code_cell(cell_id: str, source: str, ran: Ran, mark: RlmMetadata | None = None) -> CellDict:
+    """Make a code cell; without a mark it is a person's."""
+    return CellDict(
+        cell_type="code",
+        id=cell_id,
+        metadata={"rlm": mark} if mark else {},
+        source=source,
+        outputs=list(ran.outputs),
+        execution_count=ran.execution_count,
+    )

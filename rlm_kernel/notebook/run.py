@@ -1,0 +1,86 @@
+"""Runs a notebook without a page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rlm_kernel.notebook.expand import drop_model_cells, expand
+from rlm_kernel.notebook.files import KERNELSPEC, read_notebook, write_notebook
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nbformat import NotebookNode
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What running a notebook came to."""
+
+    path: Path
+    """The notebook written."""
+    runs: int
+    """How many questions were asked and turned into cells."""
+    failure: str = ""
+    """Why it did not run to its end: the error of the cell that failed; empty where it did."""
+
+
+async def run_notebook(
+    path: Path,
+    out: Path | None = None,
+    *,
+    timeout: float | None = None,
+    allow_errors: bool = False,  # noqa: ASYNC109 - nbclient's, for each cell
+) -> RunReport:
+    """Run all cells on the notebook's kernel, turn runs into real cells, write the result.
+
+    Cells a model wrote in an earlier run of a question are not run again: the question makes them anew. What ran
+    before a cell failed is written all the same.
+
+    Args:
+        path: The notebook to run.
+        out: Where to write; ``None`` replaces ``path``.
+        timeout: Seconds a cell may take; ``None`` sets no limit.
+        allow_errors: Go on after a cell that fails.
+
+    Returns:
+        Where it was written, and why it stopped early if it did.
+
+    Raises:
+        InputError: The file is not a notebook, its kernel is not installed, or the result cannot be written.
+    """
+    folder = path.absolute().parent  # noqa: ASYNC240 - asks no disk
+    notebook = read_notebook(path)
+    drop_model_cells(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    failure = await _execute(notebook, folder, timeout, allow_errors)
+    runs = expand(notebook)
+    return RunReport(write_notebook(out or path, notebook), runs, failure)
+
+
+async def _execute(notebook: NotebookNode, folder: Path, cell_seconds: float | None, allow_errors: bool) -> str:
+    from jupyter_client.kernelspec import NoSuchKernel
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    from rlm_kernel.errors import InputError
+
+    notebook.metadata.setdefault("kernelspec", dict(KERNELSPEC))
+    resources = {"metadata": {"path": str(folder)}}
+    client = NotebookClient(notebook, timeout=cell_seconds, allow_errors=allow_errors, resources=resources)
+    try:
+        await client.async_execute()
+    except NoSuchKernel as error:
+        raise InputError(
+            f"The kernel {error.name!r} of this notebook is not installed.", "See jupyter kernelspec list."
+        ) from error
+    except CellExecutionError as error:
+        return f"{error.ename}: {error.evalue}"
+    except CellTimeoutError:
+        return f"A cell took longer than {cell_seconds:g} seconds."
+    except DeadKernelError:
+        return "The kernel died."
+    return ""
