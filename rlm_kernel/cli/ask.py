@@ -1,0 +1,136 @@
+"""``rlm-kernel ask``: a question to one or more files, answered in the terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rlm_kernel.cli.codes import BROKEN_PIPE, INTERRUPTED, OUTCOMES
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rlm_kernel.cli.asking import Asked, Question
+    from rlm_kernel.cli.terminal import Screen
+    from rlm_kernel.trace.records import Node
+    from rlm_kernel.trace.tree import Tree
+
+EPILOG = """\
+One file becomes the variable context; several become a dict from file name to document.
+The answer goes to standard output, progress and the call tree to standard error.
+
+exit codes: 0 answered, 2 usage or unreadable file, 3 no answer within the limits,
+            4 model or endpoint failure, 130 interrupted (what there is is printed)
+"""
+
+
+def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    import argparse
+
+    from rlm_kernel.cli.options import add_run_options
+
+    parser = commands.add_parser(
+        "ask",
+        help="ask files a question in the terminal",
+        description="Ask files a question; a model works it out in Python cells.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("question", metavar="QUESTION", help="what to ask")
+    parser.add_argument("paths", metavar="PATH", nargs="+", help="a file: text, Markdown, CSV, JSON, HTML, PDF")
+    add_run_options(parser)
+    output = parser.add_argument_group("output")
+    output.add_argument("--notebook", metavar="OUT.ipynb", help="write the run as a notebook with the model's cells")
+    output.add_argument("--overwrite", action="store_true", help="let --notebook replace a file")
+    output.add_argument("--json", action="store_true", help="print one JSON object and nothing else on standard output")
+    output.add_argument("--quiet", action="store_true", help="no progress and no call tree")
+    parser.set_defaults(command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask, print, and give the exit code."""
+    from rlm_kernel.cli.asking import Question, ask, load_code
+    from rlm_kernel.cli.files import chosen_name
+    from rlm_kernel.cli.options import settings_from
+    from rlm_kernel.cli.progress import Progress
+    from rlm_kernel.cli.terminal import make_screen
+    from rlm_kernel.errors import InputError
+
+    if not args.question.strip():
+        raise InputError("The question is empty.", 'Write it in quotes: rlm-kernel ask "What …?" FILE.')
+    notebook = chosen_name(args.notebook, overwrite=args.overwrite) if args.notebook else None
+    setup = load_code([Path(path).expanduser() for path in args.paths])
+    question = Question(args.question, setup, settings_from(args))
+    errors = make_screen(errors=True)
+    progress = None if args.quiet else Progress(errors)
+    asked = ask(question, progress, errors)
+    if notebook is not None:
+        _write(asked, notebook, errors, quiet=args.quiet)
+    if args.json:
+        from rlm_kernel.cli.result import result_dict
+
+        # ASCII: what a document holds must not depend on the encoding of a pipe, nor steer a terminal.
+        print(json.dumps(result_dict(asked.tree, asked.run), indent=2))
+    return finish(asked, question, errors, args)
+
+
+def finish(asked: Asked, question: Question, errors: Screen, args: argparse.Namespace) -> int:
+    """Print the tree and the answer, and give the exit code."""
+    if asked.tree is None or asked.run is None:
+        errors.print("rlm-kernel: interrupted before the question was asked.")
+        return INTERRUPTED
+    if not args.quiet:
+        _print_tree(errors, asked.tree, asked.run)
+    say_why(errors, asked.run)
+    if not args.json:
+        print_answer(asked.run)
+    sys.stdout.flush()
+    if errors.gone:
+        return BROKEN_PIPE
+    return OUTCOMES[asked.run.outcome or "stopped"]
+
+
+def print_answer(run: Node) -> None:
+    """Print the answer, or the best there is, on standard output."""
+    from rlm_kernel.cli.terminal import make_screen, plain
+
+    answer = plain(run.reply).strip()
+    if not answer:
+        return
+    screen = make_screen()
+    if screen.is_terminal:
+        from rich.markdown import Markdown
+
+        screen.print(Markdown(answer))
+    else:
+        print(answer)
+
+
+def say_why(errors: Screen, run: Node) -> None:
+    """Say in one line why there is no final answer."""
+    from rlm_kernel.cli.terminal import plain
+    from rlm_kernel.notebook.answer import notice
+
+    if said := notice(run):
+        errors.print(f"rlm-kernel: {' '.join(plain(said).split())}", soft_wrap=True)
+
+
+def _print_tree(screen: Screen, tree: Tree, run: Node) -> None:
+    from rlm_kernel.cli.result import print_tree
+    from rlm_kernel.notebook.answer import foot
+
+    screen.print()
+    print_tree(screen, tree, run)
+    screen.print(foot(tree, run), style="dim", soft_wrap=True)
+    screen.print()
+
+
+def _write(asked: Asked, path: Path, errors: Screen, *, quiet: bool) -> None:
+    from rlm_kernel.cli.files import shown
+
+    verb = "Replaced" if path.exists() else "Wrote"
+    if asked.write_notebook(path) and not quiet:
+        errors.print(f"{verb} {shown(path)}. Open it with: rlm-kernel lab {shown(path)}", soft_wrap=True)

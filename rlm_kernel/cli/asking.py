@@ -1,0 +1,180 @@
+"""One question from the terminal: a namespace process, the engine, Ctrl-C; no Jupyter."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rlm_kernel.engine.observer import Observer
+from rlm_kernel.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rlm_kernel.cli.progress import Progress
+    from rlm_kernel.cli.terminal import Screen
+    from rlm_kernel.engine.executor import CellResult
+    from rlm_kernel.engine.session import Session
+    from rlm_kernel.engine.settings import Settings
+    from rlm_kernel.host.executor import ProcessExecutor
+    from rlm_kernel.ids import NodeId
+    from rlm_kernel.trace.records import Node
+    from rlm_kernel.trace.tree import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, and of what."""
+
+    text: str
+    setup: str
+    """The code that loads the context; stands in the notebook too."""
+    settings: Settings
+
+
+@dataclass(slots=True)
+class Asked:
+    """What came of a question."""
+
+    tree: Tree | None = None
+    run: Node | None = None
+    """The run's node; ``None`` where it was interrupted before the run began."""
+    results: dict[NodeId, CellResult] = field(default_factory=dict)
+    setup: str = ""
+
+    def write_notebook(self, path: Path) -> bool:
+        """Write the run with the model's cells; gives whether there was one to write."""
+        from rlm_kernel.notebook.write import write_run_notebook
+
+        if self.tree is None or self.run is None:
+            return False
+        write_run_notebook(path, self.tree, self.run, self.results, [self.setup])
+        return True
+
+
+class Results(Observer):
+    """Keeps what the cells did, for the notebook."""
+
+    def __init__(self, kept: dict[NodeId, CellResult]) -> None:
+        self._kept = kept
+
+    def cell_ended(self, node: Node, result: CellResult) -> None:
+        """Keep it by the turn's id."""
+        self._kept[node.id] = result
+
+
+class Stopper:
+    """Turns Ctrl-C into a stop of the run that keeps what there is; a second one gives up at once."""
+
+    def __init__(self) -> None:
+        self.session: Session | None = None
+        self.task: asyncio.Task[Asked] | None = None
+        self.pressed = False
+
+    def press(self) -> None:
+        """Stop."""
+        if self.session is not None and self.session.control.state in ("running", "paused") and not self.pressed:
+            self.session.control.stop()
+        elif self.task is not None:
+            self.task.cancel()
+        self.pressed = True
+
+
+def load_code(paths: list[Path]) -> str:
+    """Write the cell that loads the context: one file as a document, several as a dict by name.
+
+    Raises:
+        InputError: A path is not a readable file.
+    """
+    for path in paths:
+        if not path.is_file():
+            what = "is a folder" if path.is_dir() else "does not exist" if not path.exists() else "is not a file"
+            raise InputError(f"{path} {what}.", "Give the path of a file.")
+    if len(paths) == 1:
+        return f"load({str(paths[0].absolute())!r})"
+    lines = (f"    {name!r}: load({str(path.absolute())!r}, name=None)," for name, path in zip(names(paths), paths))
+    return "\n".join(["context = {", *lines, "}"])
+
+
+def names(paths: list[Path]) -> Iterator[str]:
+    """Name each file by its last part; by its whole path where two are alike."""
+    plain = [path.name for path in paths]
+    for path, name in zip(paths, plain):
+        yield name if plain.count(name) == 1 else str(path)
+
+
+def ask(question: Question, progress: Progress | None, screen: Screen | None = None) -> Asked:
+    """Ask, and give what came of it; an interrupted run too.
+
+    Args:
+        question: What is asked.
+        progress: Shows the run while it lasts.
+        screen: When its reader goes away, the run is stopped.
+
+    Raises:
+        RlmError: The question could not be asked: the document cannot be loaded, a model's name is unusable.
+    """
+    stopper = Stopper()
+    if screen is not None:
+        screen.on_gone = stopper.press
+    try:
+        return asyncio.run(_ask(question, progress, stopper))
+    finally:
+        if progress is not None:
+            progress.close()
+
+
+async def _ask(question: Question, progress: Progress | None, stopper: Stopper) -> Asked:
+    loop = asyncio.get_running_loop()
+    asked = Asked(setup=question.setup)
+    stopper.task = asyncio.create_task(_converse(question, progress, stopper, asked))
+    try:
+        loop.add_signal_handler(signal.SIGINT, stopper.press)
+    except NotImplementedError:
+        # Windows: asyncio.run cancels this task at Ctrl-C, which stops the run as well.
+        stopper.pressed = False
+    try:
+        return await stopper.task
+    except asyncio.CancelledError:
+        return asked
+
+
+async def _converse(question: Question, progress: Progress | None, stopper: Stopper, asked: Asked) -> Asked:
+    from rlm_kernel.engine.session import Session
+    from rlm_kernel.host.executor import ProcessExecutor
+    from rlm_kernel.models.registry import Registry
+
+    if progress is not None:
+        progress.open("starting Python")
+    observers = [Results(asked.results), *([progress] if progress is not None else [])]
+    executor, models = ProcessExecutor(), Registry()
+    session = Session(executor, models, question.settings, observers)
+    try:
+        await executor.start()
+        await _load(executor, question.setup)
+        stopper.session = session
+        if progress is not None:
+            progress.watch(session.control)
+        asked.tree = session.tree
+        asked.run = await session.ask(question.text)
+    finally:
+        if asked.tree is not None and asked.run is None:
+            asked.run = next(iter(asked.tree.children(None)), None)
+        stopper.session = None
+        await session.close()
+        await executor.close()
+        await models.close()
+    return asked
+
+
+async def _load(executor: ProcessExecutor, code: str) -> None:
+    result = await executor.run_person_cell(code)
+    if result.status == "ok":
+        return
+    errors = [output for output in result.outputs if output.get("output_type") == "error"]
+    raise InputError(
+        str(errors[-1].get("evalue") or errors[-1].get("ename")) if errors else "The context cannot be loaded."
+    )

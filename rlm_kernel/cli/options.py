@@ -1,0 +1,37 @@
+"""The options of a run on the command line: the same table as ``%rlm`` uses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rlm_kernel.engine.settings import OPTIONS, Settings, parse
+
+if TYPE_CHECKING:
+    import argparse
+
+NOT_HERE = frozenset({"--mode", "--reset"})
+"""A terminal has no button to go on after a pause, and no settings that last."""
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add model and limits to a command."""
+    group = parser.add_argument_group("model and limits")
+    for option in OPTIONS:
+        if option.flag not in NOT_HERE:
+            note = " (none: no limit)" if option.optional else ""
+            name = f"set_{option.name}"
+            group.add_argument(option.flag, dest=name, metavar=option.metavar, help=option.help + note)
+
+
+def settings_from(args: argparse.Namespace, base: Settings | None = None) -> Settings:
+    """Read the options that were given.
+
+    Raises:
+        InputError: A value is not allowed; the message names the option and what may be given.
+    """
+    words: list[str] = []
+    for option in OPTIONS:
+        value = getattr(args, f"set_{option.name}", None) if option.flag not in NOT_HERE else None
+        if value is not None:
+            words.append(f"{option.flag}={value}")
+    return parse(words, base or Settings())

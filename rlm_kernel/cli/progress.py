@@ -1,0 +1,261 @@
+"""A run as it happens, in a terminal."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.syntax import Syntax
+from rich.text import Text
+
+from rlm_kernel.cli.terminal import plain, shorten
+from rlm_kernel.engine.observer import Observer
+from rlm_kernel.trace.records import one_line
+from rlm_kernel.usage import Usage, count
+
+if TYPE_CHECKING:
+    from rlm_kernel.cli.terminal import Screen
+    from rlm_kernel.engine.control import Control
+    from rlm_kernel.engine.executor import CellResult, Output
+    from rlm_kernel.engine.observer import Part
+    from rlm_kernel.trace.records import Node
+    from rlm_kernel.trace.tree import Tree
+
+GUTTER = "  │ "
+CODE_INDENT = "    "
+FINAL = ("done", "failed", "stopped")
+REFRESH = 12
+
+
+class Writing:
+    """One part of a turn (prose or code) as it grows: which lines are complete, and what is being written."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.shown = 0
+        """Lines that stand on the screen for good."""
+
+    def put(self, pos: int, text: str) -> None:
+        """Let ``text`` stand at character ``pos``."""
+        self.text = self.text[:pos] + text
+
+    def take(self, *, all_of_it: bool = False) -> list[int]:
+        """Give the numbers of the lines that are complete and not shown yet, and count them as shown."""
+        complete = len(self.lines) if all_of_it else len(self.lines) - 1
+        numbers = list(range(self.shown, complete))
+        self.shown = max(self.shown, complete)
+        return numbers
+
+    @property
+    def lines(self) -> list[str]:
+        """All lines; the last one is still being written, and empty after a line end."""
+        return self.text.split("\n")
+
+
+class Progress(Observer):
+    """Shows turns, cells, outputs and calls while they come.
+
+    Complete lines are printed for good. On a terminal, what is being written, the calls under way and a status line
+    stand below them and are drawn anew; in a pipe there are only complete lines.
+
+    Args:
+        screen: Where to write.
+    """
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._control: Control | None = None
+        self._live: Live | None = None
+        self._tree: Tree | None = None
+        self._turn: Node | None = None
+        self._run: Node | None = None
+        self._turns = 0
+        self._started = time.monotonic()
+        self._prose = Writing()
+        self._code = Writing()
+        self._calls: list[Node] = []
+        self._doing = ""
+
+    def watch(self, control: Control) -> None:
+        """Show what the run waits for, as the control says."""
+        self._control = control
+
+    def open(self, doing: str) -> None:
+        """Begin to draw; ``doing`` stands in the status line until a turn begins."""
+        self._doing = doing
+        if self._screen.is_terminal and self._live is None:
+            self._live = Live(
+                console=self._screen,
+                get_renderable=self._below,
+                refresh_per_second=REFRESH,
+                transient=True,
+                vertical_overflow="crop",
+            )
+            self._live.start()
+
+    def close(self) -> None:
+        """Take away what stands below; nothing is drawn afterwards."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    # -- what the engine tells -------------------------------------------------------------------------------------
+
+    def node_added(self, tree: Tree, node: Node) -> None:
+        """Begin a turn, or note a call."""
+        self._tree = tree
+        if node.kind == "run":
+            self._run = node
+        elif node.kind == "turn":
+            self._turn = node
+            self._turns += 1
+            self._prose, self._code, self._calls = Writing(), Writing(), []
+            self._rule(f"turn {self._turns} · {node.model or ''}".rstrip(" ·"))
+        elif node.kind == "call":
+            self._calls.append(node)
+
+    def turn_text(self, node: Node, part: Part, pos: int, text: str) -> None:
+        """Print the lines that became complete."""
+        if part == "prose":
+            self._prose.put(pos, text)
+            self._print_prose()
+            return
+        if not self._code.text:
+            self._print_prose(all_of_it=True)
+            self._line(Text(""))
+        self._code.put(pos, text)
+        self._print_code()
+
+    def cell_starts(self, node: Node) -> None:
+        """Print the rest of what the turn wrote."""
+        self._finish_writing()
+
+    def cell_ended(self, node: Node, result: CellResult) -> None:
+        """Print the calls the cell made, and what it showed."""
+        self._print_calls()
+        for output in result.outputs:
+            self._print_output(output)
+        if result.status == "stopped":
+            self._line(Text(f"{GUTTER}interrupted", style="yellow"))
+        elif result.status == "died":
+            self._line(Text(f"{GUTTER}the process that ran this cell ended", style="red"))
+
+    def run_ended(self, tree: Tree, node: Node) -> None:
+        """Print what is left of the last turn."""
+        self._finish_writing()
+        self.close()
+
+    # -- for good --------------------------------------------------------------------------------------------------
+
+    def _line(self, text: Text) -> None:
+        self._screen.print(text, soft_wrap=True)
+
+    def _rule(self, title: str) -> None:
+        width = max(8, min(self._screen.width, 100) - len(title) - 4)
+        self._line(Text(""))
+        self._line(Text.assemble(("── ", "dim"), (title, "bold"), (" " + "─" * width, "dim")))
+
+    def _finish_writing(self) -> None:
+        had_code = bool(self._code.text)
+        self._print_prose(all_of_it=not had_code)
+        if had_code:
+            self._print_code(all_of_it=True)
+
+    def _print_prose(self, *, all_of_it: bool = False) -> None:
+        lines = self._prose.lines
+        for number in self._prose.take(all_of_it=all_of_it):
+            line = plain(lines[number])
+            if line.strip() or 0 < number < len(lines) - 1:
+                self._line(Text(line))
+
+    def _print_code(self, *, all_of_it: bool = False) -> None:
+        numbers = self._code.take(all_of_it=all_of_it)
+        if not numbers:
+            return
+        colored = self._colored()
+        for number in numbers:
+            if number < len(colored) and (colored[number].plain or number < len(colored) - 1):
+                self._line(Text(CODE_INDENT) + colored[number])
+
+    def _colored(self) -> list[Text]:
+        """Give all lines of the code in colour; together, since a string may go over many lines."""
+        code = plain(self._code.text)
+        lines = Syntax("", "python", theme="ansi_dark", background_color="default").highlight(code).split("\n")
+        return list(lines)
+
+    def _print_calls(self) -> None:
+        for calls in self._groups():
+            self._line(self._calls_line(calls))
+        self._calls = []
+
+    def _print_output(self, output: Output) -> None:
+        text, style = output_text(output)
+        for line in shorten(plain(text)) if text.strip() else []:
+            self._line(Text.assemble((GUTTER, "dim"), (line, style)))
+
+    # -- drawn anew ------------------------------------------------------------------------------------------------
+
+    def _below(self) -> RenderableType:
+        parts: list[RenderableType] = []
+        if self._code.text and self._code.shown < len(self._code.lines):
+            parts.append(Text(CODE_INDENT) + self._colored()[-1])
+        elif not self._code.text and self._prose.lines[-1]:
+            parts.append(Text(plain(self._prose.lines[-1])))
+        parts += [self._calls_line(calls) for calls in self._groups()[-4:]]
+        parts.append(self._status())
+        return Group(*parts)
+
+    def _groups(self) -> list[list[Node]]:
+        """Give the calls of this turn, those of one batch together."""
+        groups: dict[str, list[Node]] = {}
+        for call in self._calls:
+            groups.setdefault(call.batch or call.id, []).append(call)
+        return list(groups.values())
+
+    def _calls_line(self, calls: list[Node]) -> Text:
+        ended = sum(call.status in FINAL for call in calls)
+        failed = sum(call.status == "failed" for call in calls)
+        spent = sum((call.usage for call in calls), Usage())
+        line = Text("  ↳ ", style="dim")
+        if len(calls) == 1:
+            line.append(f"llm_query: {one_line(plain(calls[0].label), 60)} ", style="cyan")
+        else:
+            filled = round(12 * ended / len(calls))
+            line.append(
+                f"llm_query_batched {'━' * filled}{'─' * (12 - filled)} {ended:,}/{len(calls):,} ", style="cyan"
+            )
+        if failed:
+            line.append(f"{failed:,} failed ", style="red")
+        if spent.calls:
+            line.append(f"· {spent.describe()}", style="dim")
+        return line
+
+    def _status(self) -> Text:
+        seconds = time.monotonic() - self._started
+        parts = [f"{seconds:.0f} s"]
+        if self._tree is not None and self._run is not None:
+            spent = self._tree.total(self._run.id)
+            parts = [count(self._turns, "turn"), spent.describe(), *parts]
+        waits = (self._control.waits_for if self._control else "") or self._doing
+        line = Text.assemble(("● ", "green"), (" · ".join(parts), "bold"), no_wrap=True, overflow="ellipsis")
+        if waits:
+            line.append(f" · {one_line(plain(waits), 60)}", style="dim")
+        return line
+
+
+def output_text(output: Output) -> tuple[str, str]:
+    """Give an output of a cell as text for a terminal, with its style."""
+    kind = output.get("output_type")
+    if kind == "stream":
+        return str(output.get("text", "")), "red" if output.get("name") == "stderr" else ""
+    if kind == "error":
+        lines = plain("\n".join(output.get("traceback") or [])).split("\n")
+        last = f"{output.get('ename', '')}: {output.get('evalue', '')}"
+        return "\n".join(lines[-6:]) if any(lines) else last, "red"
+    data = output.get("data") or {}
+    if "text/plain" in data:
+        text = data["text/plain"]
+        return "".join(text) if isinstance(text, list) else str(text), ""
+    return f"[{', '.join(data)}]" if data else "", "dim"
