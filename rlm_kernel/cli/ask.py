@@ -62,8 +62,9 @@ def run(args: argparse.Namespace) -> int:
     if not args.question.strip():
         raise InputError("The question is empty.", 'Write it in quotes: rlm-kernel ask "What …?" FILE.')
     notebook = chosen_name(args.notebook, overwrite=args.overwrite) if args.notebook else None
+    settings = settings_from(args)
     setup = load_code([Path(path).expanduser() for path in args.paths])
-    question = Question(args.question, setup, settings_from(args))
+    question = Question(args.question, setup, settings)
     errors = make_screen(errors=True)
     progress = None if args.quiet else Progress(errors)
     asked = ask(question, progress, errors)

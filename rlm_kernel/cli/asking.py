@@ -95,14 +95,17 @@ def load_code(paths: list[Path]) -> str:
             raise InputError(f"{path} {what}.", "Give the path of a file.")
     if len(paths) == 1:
         return f"load({str(paths[0].absolute())!r})"
-    lines = (f"    {name!r}: load({str(path.absolute())!r}, name=None)," for name, path in zip(names(paths), paths))
+    lines = (
+        f"    {name!r}: load({str(path.absolute())!r}, name=None),"
+        for name, path in zip(names(paths), paths, strict=True)
+    )
     return "\n".join(["context = {", *lines, "}"])
 
 
 def names(paths: list[Path]) -> Iterator[str]:
     """Name each file by its last part; by its whole path where two are alike."""
     plain = [path.name for path in paths]
-    for path, name in zip(paths, plain):
+    for path, name in zip(paths, plain, strict=True):
         yield name if plain.count(name) == 1 else str(path)
 
 

@@ -133,9 +133,7 @@ def _models(environ: Mapping[str, str]) -> Iterator[Finding]:
 
     models = Registry(environ)
     root, sub = models.default_root(), models.default_sub()
-    why = (
-        "RLM_MODEL" if environ.get("RLM_MODEL", "").strip() else "nothing is set: the built-in tutor, no language model"
-    )
+    why = "RLM_MODEL" if environ.get("RLM_MODEL", "").strip() else "the built-in tutor, no language model"
     hint = "" if root != "tutor" else "set RLM_MODEL and OPENAI_API_KEY for a real model"
     yield Finding("ok", "model", f"{root} ({why})", hint)
     why = "RLM_SUB_MODEL" if environ.get("RLM_SUB_MODEL", "").strip() else "as the model"

@@ -15,6 +15,22 @@ if TYPE_CHECKING:
 
 FIRST = Path("rlm-first.ipynb")
 
+LOADING = """\
+# A first question
+
+Run the cells from top to bottom (Shift-Enter). The first loads a document of more than a million characters: State of the
+Union addresses. It becomes the variable `context`."""
+
+ASKING = """\
+A cell that begins with `%%rlm` is a question. The answer comes below it, and below the answer the cells in which it was
+worked out. The document itself is never pasted into a prompt."""
+
+GOING_ON = """\
+What was found stays in Python. Change the question and run it again, or load a file of your own: `load("report.pdf")`.
+
+Where no model is set, the built-in *tutor* answers: it is not a language model, needs no key and costs nothing. `%rlm` shows
+what is set, `%rlm --model NAME` sets another model, `%rlm?` is the help."""
+
 
 def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
@@ -57,16 +73,12 @@ def write_first_notebook(path: Path) -> None:
     from rlm_kernel.notebook.files import make_notebook, write_notebook
 
     texts = [
-        ("markdown", "# A first question\n\nRun the cells from top to bottom (Shift-Enter). The first loads a document of "
-                     "more than a million characters: State of the Union addresses. It becomes the variable `context`."),
+        ("markdown", LOADING),
         ("code", SETUP),
-        ("markdown", "A cell that begins with `%%rlm` is a question. The answer comes below it, and below the answer the cells "
-                     "in which it was worked out. The document itself is never pasted into a prompt."),
+        ("markdown", ASKING),
         ("code", f"%%rlm\n{DEMO_QUESTION}"),
-        ("markdown", "What was found stays in Python. Change the question and run it again, or load a file of your own: "
-                     '`load("report.pdf")`.\n\nWithout a model set, the built-in *tutor* answers: it is not a language model, needs '
-                     "no key and costs nothing. `%rlm` shows what is set, `%rlm --model NAME` sets another, `%rlm?` is the help."),
+        ("markdown", GOING_ON),
         ("code", 'print(answer["content"][:300])'),
-    ]  # fmt: skip
+    ]
     cells = [{"cell_type": kind, "id": new_cell_id(), "source": text, "metadata": {}} for kind, text in texts]
     write_notebook(path, make_notebook(cells))  # type: ignore[arg-type]

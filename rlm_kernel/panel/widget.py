@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 STATIC = pathlib.Path(__file__).parent / "static"
 
 
-class Panel(anywidget.AnyWidget, Observer):  # type: ignore[misc]
+class Panel(anywidget.AnyWidget, Observer):
     """The live tree of one session, with Pause, Resume, Step and Stop.
 
     Messages to every view (custom messages of the widget):
