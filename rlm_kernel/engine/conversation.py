@@ -1,0 +1,106 @@
+"""What the root model has been told: messages that only ever grow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rlm_kernel.engine.prompting import describe_context, describe_names, prompt, tagged
+from rlm_kernel.engine.shown import head_and_tail
+from rlm_kernel.messages import Message, ModelRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rlm_kernel.engine.budget import Meter
+    from rlm_kernel.engine.executor import ContextInfo, NameInfo
+
+EARLIER_QUESTIONS = 10
+"""How many of the session's last questions are told."""
+EARLIER_CHARS = 2_000
+"""Characters of an earlier question or answer that are told."""
+PERSON_CHARS = 2_000
+"""Characters of a person's cell, and of what it showed, that are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A question of the session that is over."""
+
+    question: str
+    answer: str
+    final: bool = True
+    """Whether the model called it the answer; else it is what there was when a limit or the person ended the run."""
+
+
+class Conversation:
+    """The messages of a run: system prompt, question, then reply and result of each turn.
+
+    A message, once sent, is never changed and never dropped: providers keep the prefix in their cache, and what was
+    paid for at full price is read at a fraction of it.
+    """
+
+    def __init__(
+        self, question: str, context: ContextInfo, names: list[NameInfo] | None = None, earlier: Sequence[Earlier] = ()
+    ) -> None:
+        self._messages = [
+            Message("system", prompt("root")),
+            Message("user", _opening(question, context, names or [], earlier)),
+        ]
+
+    def request(self, model: str) -> ModelRequest:
+        """Give the request for the next turn."""
+        return ModelRequest(model, tuple(self._messages), purpose="root")
+
+    def turn(self, reply: str, output: str | None, notes: Iterable[str] = ()) -> None:
+        """Add a reply and what came of it.
+
+        Args:
+            reply: What the model wrote, up to the end of its cell.
+            output: What the cell showed; ``None`` where no cell was run.
+            notes: What else the model is told.
+        """
+        parts = [] if output is None else [tagged("output", output or "(The cell showed nothing.)")]
+        # Providers refuse empty messages, and a reply may be empty.
+        self._messages.append(Message("assistant", reply.strip() or "(empty reply)"))
+        self._messages.append(Message("user", "\n\n".join([*parts, *notes])))
+
+
+def person_note(code: str, shown: str) -> str:
+    """Tell of a cell that the person ran between two turns."""
+    return prompt(
+        "person_cell",
+        code=tagged("person_cell", head_and_tail(code.strip("\n"), PERSON_CHARS)),
+        shown=tagged("person_output", head_and_tail(shown, PERSON_CHARS)) if shown else "nothing",
+    )
+
+
+def left_note(meters: Iterable[Meter]) -> str | None:
+    """State what is left of each limit of which half is used."""
+    low = [meter.describe() for meter in meters if meter.used * 2 >= meter.limit]
+    return prompt("left", left=", ".join(low)) if low else None
+
+
+def _opening(question: str, context: ContextInfo, names: list[NameInfo], earlier: Sequence[Earlier]) -> str:
+    told = ""
+    if earlier:
+        pairs = "\n\n".join(_pair(each) for each in earlier[-EARLIER_QUESTIONS:])
+        told = prompt("earlier", pairs=pairs) + "\n\n"
+    others = [each for each in names if each["name"] != "context"]
+    return prompt(
+        "question",
+        earlier=told,
+        question=tagged("question", question),
+        context=describe_context(context),
+        names=f"Other names in the session: {describe_names(others)}.\n\n" if others else "",
+    )
+
+
+def _pair(earlier: Earlier) -> str:
+    answer = head_and_tail(earlier.answer, EARLIER_CHARS)
+    return "\n".join(
+        [
+            tagged("earlier_question", head_and_tail(earlier.question, EARLIER_CHARS)),
+            tagged("earlier_answer" if earlier.final else "unfinished_answer", answer),
+        ]
+    )

@@ -1,0 +1,306 @@
+"""The loop: ask the root model, run its cell, tell it what the cell showed, until there is an answer."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from time import time
+from typing import TYPE_CHECKING, NoReturn
+
+from rlm_kernel.engine.budget import Meter, worst_case
+from rlm_kernel.engine.control import Stopped
+from rlm_kernel.engine.conversation import left_note, person_note
+from rlm_kernel.engine.executor import AnswerState, CellRequest, CellResult
+from rlm_kernel.engine.guard import Clock, watched
+from rlm_kernel.engine.parse import ReplySplitter, final_cell
+from rlm_kernel.engine.prompting import prompt
+from rlm_kernel.engine.shown import shown
+from rlm_kernel.errors import BadReplyError, LimitExceeded, NamespaceDied, RequestRefusedError, RlmError
+from rlm_kernel.ids import child_id, new_cell_id
+from rlm_kernel.trace.records import Node, Outcome, Status, one_line
+
+if TYPE_CHECKING:
+    from rlm_kernel.engine.budget import Reservation
+    from rlm_kernel.engine.conversation import Conversation
+    from rlm_kernel.engine.executor import Executor
+    from rlm_kernel.engine.guard import Cause
+    from rlm_kernel.engine.queries import Queries, Scope
+    from rlm_kernel.engine.settings import Settings
+    from rlm_kernel.messages import ModelReply, ModelRequest
+
+EXTRA_CHARS = 2_000
+"""Characters read after the end of the cell, only because the true usage comes at the end of a reply."""
+SCOPE = "this question"
+
+_UNUSABLE = {
+    "no_code": "it wrote no cell",
+    "repeated": "it repeated the cell before",
+    "cut_off": "it reached the limit of its length before the cell was complete",
+}
+_STATUS: dict[Outcome, Status] = {"answered": "done", "limit": "stopped", "failed": "failed", "stopped": "stopped"}
+
+
+class Run:
+    """One question, from asking to answer.
+
+    It owns the run's node and its turns; `Queries` owns the calls. However it ends, the node has an outcome, the best
+    answer so far, and where there is one the error with its remedy; the executor is left as it was found.
+
+    Args:
+        node: The run's node, in the tree already.
+        scope: What it shares with its calls.
+        queries: Answers the queries of its cells.
+        executor: Runs its cells.
+        conversation: Begins with the question.
+        settings: Its limits; the models are resolved already.
+        model: Name of the root model.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        scope: Scope,
+        queries: Queries,
+        executor: Executor,
+        conversation: Conversation,
+        settings: Settings,
+        model: str,
+    ) -> None:
+        self.node = node
+        self.cancelled = False
+        """Whether the caller was cancelled; the run is ended in order first."""
+        self._scope = scope
+        self._control = scope.control
+        self._queries = queries
+        self._executor = executor
+        self._conversation = conversation
+        self._limits = settings.limits
+        self._model = model
+        self._clock = Clock(settings.limits.seconds, scope.control)
+        self._turns = 0
+        self._unusable = 0  # replies in a row that could not be used
+        self._last_code = ""
+        self._best = ""
+        self._person_cells: list[str] = []
+
+    def note_cell(self, code: str, output: str) -> None:
+        """A person's cell ran: the model is told with the next result."""
+        self._person_cells.append(person_note(code, output))
+
+    async def go(self) -> None:
+        """Work until there is an answer or a reason to end; what goes wrong stands in the node."""
+        try:
+            await self._executor.begin(self._queries)
+            while self.node.outcome is None:
+                await self._turn()
+        except LimitExceeded as problem:
+            self._end("limit", problem)
+        except RlmError as problem:
+            self._end("failed", problem)
+        except Stopped:
+            self._end("stopped")
+        except asyncio.CancelledError:
+            self.cancelled = True
+            self._end("stopped")
+        except BaseException as problem:
+            self._end("failed", RlmError(f"The engine failed: {type(problem).__name__}: {problem}"))
+            raise
+        finally:
+            self._queries.close()
+            with suppress(NamespaceDied):
+                await self._executor.end()
+            self._scope.changed(self.node)
+            self._scope.observers.run_ended(self._scope.tree, self.node)
+
+    def _end(self, outcome: Outcome, problem: RlmError | None = None) -> None:
+        node = self.node
+        node.outcome, node.status = outcome, _STATUS[outcome]
+        node.reply = self._best
+        node.ended = time()
+        if problem is not None:
+            node.error, node.remedy = problem.message, problem.remedy
+
+    async def _turn(self) -> None:
+        """Do one turn: a reply, and what comes of it."""
+        await self._control.gate("call")
+        if self._turns >= self._limits.turns:
+            raise LimitExceeded("turns", self._turns + 1, self._limits.turns, SCOPE)
+        self._turns += 1
+        request = self._scope.ledger.fit(self._conversation.request(self._model))
+        reservation = await self._scope.ledger.reserve(worst_case(request, self._scope.rates))
+        node = self._add_turn()
+        splitter = ReplySplitter()
+        try:
+            reply = await self._read(node, splitter, request, reservation)
+            code, unusable = self._judge(node, splitter, reply)
+            if unusable:
+                self._nudge(node, splitter, unusable)
+            else:
+                await self._run_cell(node, splitter, code)
+        except RlmError as problem:
+            if node.status == "running":
+                node.status = "stopped" if isinstance(problem, LimitExceeded) else "failed"
+                node.error, node.remedy = problem.message, problem.remedy
+            raise
+        finally:
+            reservation.refund()
+            if node.status == "running":
+                node.status = "stopped"
+            node.ended = time()
+            self._scope.changed(node)
+
+    def _add_turn(self) -> Node:
+        node = Node(
+            id=child_id(self.node.id, "turn", self._turns),
+            run_id=self.node.run_id,
+            parent_id=self.node.id,
+            kind="turn",
+            label=f"Turn {self._turns}",
+            status="running",
+            model=self._model,
+            started=time(),
+            cell_id=new_cell_id(),
+        )
+        self._scope.add(node)
+        self._queries.below(node)
+        return node
+
+    async def _read(
+        self, node: Node, splitter: ReplySplitter, request: ModelRequest, reservation: Reservation
+    ) -> ModelReply:
+        """Have the root model write its reply, and pass it on while it does."""
+
+        async def on_text(text: str) -> bool:
+            self._tell_text(node, splitter, text)
+            try:
+                await self._control.gate("token")
+            except Stopped:
+                return False
+            return splitter.extra <= EXTRA_CHARS
+
+        self._control.doing(f"the reply of {self._model}")
+        model = self._scope.models.resolve(self._model)
+        ended = await watched(model.complete(request, on_text), self._control, self._clock)
+        reply = ended.result
+        if reply is None:
+            self._scope.spend_cut(node, request, splitter.text, reservation)
+        else:
+            self._scope.spend(node, request, reply.usage, reservation)
+            node.model = reply.model or self._model
+            if not splitter.text:
+                self._tell_text(node, splitter, reply.text)
+        for piece in splitter.finish():
+            self._scope.observers.turn_text(node, *piece)
+        node.reply, node.code = splitter.text.rstrip(), splitter.code
+        if node.code:
+            node.label = code_label(node.code)
+        if ended.cause or reply is None:
+            self._give_up(ended.cause)
+        return reply
+
+    def _tell_text(self, node: Node, splitter: ReplySplitter, text: str) -> None:
+        for piece in splitter.feed(text):
+            self._scope.observers.turn_text(node, *piece)
+        node.reply = splitter.text
+
+    def _judge(self, node: Node, splitter: ReplySplitter, reply: ModelReply) -> tuple[str, str]:
+        """Decide what a reply is good for: the cell to run, or why there is none (the name of a nudge)."""
+        if reply.finish == "filter":
+            raise RequestRefusedError(
+                "The endpoint withheld the root model's reply.", "Ask in other words, or another model."
+            )
+        if reply.finish == "length" and not splitter.closed:
+            return "", "cut_off"
+        code = splitter.code
+        if not code and (code := final_cell(splitter.prose) or ""):
+            self._scope.observers.turn_text(node, "code", 0, code)
+            node.code, node.label = code, code_label(code)
+        if not code.strip():
+            return "", "no_code"
+        return code, "repeated" if code.strip() == self._last_code else ""
+
+    def _nudge(self, node: Node, splitter: ReplySplitter, name: str) -> None:
+        """Tell the model what is wrong with its reply; the second time in a row the run ends."""
+        self._unusable += 1
+        node.status = "done"
+        node.error = f"No cell was run: {_UNUSABLE[name]}."
+        if self._unusable > 1:
+            raise BadReplyError(
+                f"Two replies of {self._model} in a row could not be used; in the last {_UNUSABLE[name]}.",
+                "Ask again in other words, or with another model (%rlm --model NAME).",
+                model=self._model,
+            )
+        self._conversation.turn(splitter.text, None, [prompt(name), *self._news()])
+
+    async def _run_cell(self, node: Node, splitter: ReplySplitter, code: str) -> None:
+        self._unusable = 0
+        self._last_code = code.strip()
+        self._scope.changed(node)
+        await self._control.gate("cell")
+        self._control.doing("the cell")
+        self._scope.observers.cell_starts(node)
+        request = CellRequest(node.id, node.cell_id or new_cell_id(), code)
+        ended = await watched(self._executor.run_cell(request), self._control, self._clock, self._interrupt)
+        result = ended.result or CellResult("stopped", AnswerState(content=self._best, ready=False))
+        self._keep(node, result)
+        self._scope.observers.cell_ended(node, result)
+        if self._is_answered(result):
+            self._end("answered")
+        elif ended.cause or result.status == "stopped":
+            self._give_up(ended.cause)
+        else:
+            self._conversation.turn(splitter.text, node.output, [*_cell_notes(result), *self._news()])
+
+    def _interrupt(self) -> None:
+        # The cell first: it should see the interrupt, not failed calls that it might take for results.
+        self._executor.interrupt()
+        self._queries.cancel()
+
+    def _keep(self, node: Node, result: CellResult) -> None:
+        node.output = shown(result.outputs)
+        node.execution_count = result.execution_count
+        node.status = {"ok": "done", "error": "done", "stopped": "stopped", "died": "failed"}[result.status]  # type: ignore[assignment]
+        if result.status == "error":
+            node.error = next((line for line in reversed(node.output.splitlines()) if line.strip()), "The cell failed.")
+        elif result.status == "died":
+            node.error = "The Python process ended in this cell; the state before it is back."
+        if result.answer["content"].strip():
+            self._best = result.answer["content"]
+
+    def _is_answered(self, result: CellResult) -> bool:
+        answer = result.answer
+        return result.status == "ok" and answer["ready"] and bool(answer["content"].strip())
+
+    def _give_up(self, cause: Cause | None) -> NoReturn:
+        if cause == "seconds":
+            raise LimitExceeded("seconds", self._clock.used, self._limits.seconds or 0, SCOPE)
+        if cause == "cancel":
+            raise asyncio.CancelledError
+        raise Stopped
+
+    def _news(self) -> list[str]:
+        """Give what the model is told beside the result: a person's cells, and what is left of the limits."""
+        news, self._person_cells = self._person_cells, []
+        left = left_note(self._meters())
+        return [*news, left] if left else news
+
+    def _meters(self) -> list[Meter]:
+        meters = [Meter("turns", self._turns, self._limits.turns), *self._scope.ledger.meters()]
+        if self._limits.seconds is not None:
+            meters.append(Meter("seconds", self._clock.used, self._limits.seconds))
+        return meters
+
+
+def _cell_notes(result: CellResult) -> list[str]:
+    if result.status == "died":
+        return [prompt("died")]
+    if not result.answer["ready"]:
+        return []
+    return [prompt("error_answer" if result.answer["content"].strip() else "empty_answer")]
+
+
+def code_label(code: str) -> str:
+    """Give the first line of a cell that says what it does: no import, comment or empty line."""
+    lines = [line.strip() for line in code.splitlines() if line.strip()]
+    telling = (line for line in lines if not line.startswith(("#", "import ", "from ", "@", '"""', "'''")))
+    return one_line(next(telling, lines[0] if lines else ""))

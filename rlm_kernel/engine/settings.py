@@ -1,0 +1,204 @@
+"""What a person can choose for the runs of a session: one table, read by the magics and by the command line."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from rlm_kernel.errors import InputError
+from rlm_kernel.usage import Limits, count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+Mode = Literal["auto", "each"]
+Value = str | int | float | None
+
+NONE_WORDS = ("none", "off")
+"""Lift a limit."""
+DEFAULT_WORD = "default"
+"""Puts a model back to what the environment says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for a run; immutable, so that a run keeps what it was started with."""
+
+    model: str | None = None
+    """The root model; ``None``: what the registry takes where nothing is chosen."""
+    sub_model: str | None = None
+    """The model of ``llm_query``; ``None``: the registry's, else the root model."""
+    limits: Limits = field(default_factory=Limits)
+    mode: Mode = "auto"
+    """``auto``: cells run as soon as they are written. ``each``: the run pauses before every cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option as a person writes it."""
+
+    flag: str
+    name: str
+    """The field of `Settings` or of its `Limits`; empty for an option that is not a setting."""
+    kind: Literal["model", "count", "amount", "choice", "flag"]
+    metavar: str
+    help: str
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+    """Whether ``none`` lifts it."""
+
+    @property
+    def allowed(self) -> str:
+        """Say in a few words what may be given."""
+        if self.kind == "choice":
+            return " or ".join(self.choices)
+        words = {"model": "a model's name or default", "count": "a whole number from 1", "amount": "a number above 0"}
+        return words.get(self.kind, "no value") + (" or none" if self.optional else "")
+
+    def read(self, text: str) -> Value:
+        """Read a value as a person wrote it.
+
+        Raises:
+            InputError: It is not one of the allowed values; the message names them.
+        """
+        text = text.strip()
+        if self.optional and text.lower() in NONE_WORDS:
+            return None
+        if self.kind == "model" and text and not text.startswith("--"):
+            return None if text.lower() == DEFAULT_WORD else text
+        if self.kind == "choice" and text.lower() in self.choices:
+            return text.lower()
+        if self.kind in ("count", "amount"):
+            number = _number(text.removeprefix("$"))
+            if self.kind == "count" and number >= 1 and number == int(number):
+                return int(number)
+            if self.kind == "amount" and number > 0:
+                return number
+        raise InputError(f"{self.flag} cannot be {text!r}.", f"Give {self.allowed}.")
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("--model", "model", "model", "NAME", "the root model, which writes the cells"),
+    Option("--sub-model", "sub_model", "model", "NAME", "the model that answers llm_query"),
+    Option("--max-cost", "cost_usd", "amount", "USD", "US dollars a question may cost", optional=True),
+    Option("--max-tokens", "tokens", "count", "N", "tokens sent and received for a question", optional=True),
+    Option("--max-calls", "calls", "count", "N", "model calls for a question, turns included", optional=True),
+    Option("--max-turns", "turns", "count", "N", "replies of the root model for a question"),
+    Option("--seconds", "seconds", "amount", "S", "seconds for a question, pauses not counted", optional=True),
+    Option("--concurrency", "concurrency", "count", "N", "model calls under way at the same time"),
+    Option("--mode", "mode", "choice", "MODE", "auto: cells run at once; each: pause before each", ("auto", "each")),
+    Option("--reset", "", "flag", "", "back to the defaults, before the other options"),
+)
+_BY_FLAG = {option.flag: option for option in OPTIONS}
+_IN_SETTINGS = frozenset({"model", "sub_model", "mode"})
+
+
+def parse(words: Sequence[str], base: Settings) -> Settings:
+    """Read options as they stand after ``%rlm``, ``%%rlm`` or on the command line.
+
+    Args:
+        words: Options and values, split as a shell does; ``--flag VALUE`` or ``--flag=VALUE``.
+        base: What holds where an option is not given.
+
+    Raises:
+        InputError: An option is unknown, given twice, without a value, or with one that is not allowed.
+    """
+    chosen: dict[str, Value] = {}
+    reset, rest = False, list(words)
+    while rest:
+        flag, given, value = rest.pop(0).partition("=")
+        option = _BY_FLAG.get(flag)
+        if option is None:
+            raise _unknown(flag)
+        if option.kind == "flag":
+            if given:
+                raise InputError(f"{flag} takes no value.")
+            reset = True
+            continue
+        if not given:
+            if not rest or rest[0].startswith("--"):
+                raise InputError(f"{flag} needs a value.", f"Give {option.allowed}.")
+            value = rest.pop(0)
+        if option.name in chosen:
+            raise InputError(f"{flag} is given twice.")
+        chosen[option.name] = option.read(value)
+    return change(Settings() if reset else base, chosen)
+
+
+def change(base: Settings, chosen: dict[str, Value]) -> Settings:
+    """Give settings with some fields set, named as in `Option.name`."""
+    limits = {name: value for name, value in chosen.items() if name not in _IN_SETTINGS}
+    fields = {name: value for name, value in chosen.items() if name in _IN_SETTINGS}
+    return replace(base, **fields, limits=replace(base.limits, **limits))  # type: ignore[arg-type]
+
+
+def value_of(settings: Settings, option: Option) -> Value:
+    """Give what an option is set to."""
+    value: Value = getattr(settings if option.name in _IN_SETTINGS else settings.limits, option.name)
+    return value
+
+
+def describe(settings: Settings, root: str = "", sub: str = "") -> list[str]:
+    """Give one line for each option: flag, value and meaning, in columns.
+
+    Args:
+        settings: What is set.
+        root: The model that is taken where none is set.
+        sub: The sub-model that is taken where none is set.
+    """
+    lines = []
+    for option in OPTIONS:
+        if option.kind == "flag":
+            continue
+        value = value_of(settings, option)
+        if value is None:
+            unset = {"model": f"{root or 'default'} (default)", "sub_model": f"{sub or 'default'} (default)"}
+            shown = unset.get(option.name, "none")
+        else:
+            shown = f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else value
+        lines.append(f"{option.flag:<14} {shown:<20} {option.help}")
+    return lines
+
+
+def usage_lines() -> list[str]:
+    """Give one line for each option: how it is written and what it means."""
+    lines = []
+    for option in OPTIONS:
+        values = "" if option.kind == "flag" else f" Allowed: {option.allowed}."
+        written = f"{option.flag} {option.metavar}".strip()
+        lines.append(f"{written:<18} {option.help}.{values}")
+    return lines
+
+
+def complete(words: Sequence[str], models: Iterable[str] = ()) -> list[str]:
+    """Suggest what may stand in place of the last word.
+
+    Args:
+        words: The words of the line up to the cursor; the last is the one being written, empty after a blank.
+        models: Names to suggest for models.
+    """
+    last = words[-1] if words else ""
+    option = _BY_FLAG.get(words[-2]) if len(words) > 1 else None
+    if option is None or option.kind == "flag":
+        return [each.flag for each in OPTIONS if each.flag.startswith(last) and each.flag not in words[:-1]]
+    suggestions = list(option.choices)
+    if option.kind == "model":
+        suggestions = sorted({*models, "tutor", DEFAULT_WORD})
+    elif option.optional:
+        suggestions = ["none"]
+    return [each for each in suggestions if each.startswith(last)]
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text.replace(",", "").replace("_", ""))
+    except ValueError:
+        return math.nan
+    return number if math.isfinite(number) else math.nan
+
+
+def _unknown(flag: str) -> InputError:
+    flags = ", ".join(option.flag for option in OPTIONS)
+    what = f"There is no option {flag}." if flag.startswith("-") else f"{flag!r} is not an option."
+    return InputError(what, f"There are {count(len(OPTIONS), 'option')}: {flags}.")
