@@ -20,7 +20,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 SKIP = "RLM_SKIP_LABEXTENSION"
 NODE_MAJOR = 20
 STAMP = "sources.sha256"
-SOURCES = ("src", "style", "package.json", "yarn.lock", "tsconfig.json")
+SOURCES = ("src", "style", "schema", "package.json", "yarn.lock", "tsconfig.json")
 SHARE = "share/jupyter/labextensions/rlm-kernel"
 
 NO_NODE = f"""

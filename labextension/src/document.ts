@@ -1,0 +1,155 @@
+/**
+ * Changes to the cells of one notebook: insert, append, finish, remove. Everything stays off the undo stack, and works on
+ * the model, since in a windowed notebook the widget of a cell may not be on the page.
+ */
+
+import { Cell, CodeCell, ICellModel, ICodeCellModel, MarkdownCell } from '@jupyterlab/cells';
+import type { IBaseCell, ICell } from '@jupyterlab/nbformat';
+import type { INotebookModel, NotebookPanel } from '@jupyterlab/notebook';
+import type { ISharedCell } from '@jupyter/ydoc';
+
+import type { CellMetadata, Insert } from './protocol';
+
+/** `metadata.rlm` of a cell, empty where it has none. */
+export function rlmOf(model: ICellModel): CellMetadata {
+  return (model.getMetadata('rlm') as CellMetadata | undefined) ?? {};
+}
+
+/** A cell that a model wrote. */
+export function isModelCell(model: ICellModel): boolean {
+  return typeof rlmOf(model).run_id === 'string';
+}
+
+export class NotebookDocument {
+  constructor(readonly panel: NotebookPanel) {}
+
+  get model(): INotebookModel | null {
+    return this.panel.isDisposed ? null : this.panel.content.model;
+  }
+
+  /** Whether others edit the same document at the same time. */
+  get shared(): boolean {
+    return this.model?.collaborative ?? false;
+  }
+
+  /** All cells, in order. */
+  cells(): ICellModel[] {
+    return this.model ? Array.from(this.model.cells) : [];
+  }
+
+  indexOf(cellId: string): number {
+    return this.cells().findIndex(cell => cell.id === cellId);
+  }
+
+  cell(cellId: string): ICellModel | undefined {
+    return this.cells().find(cell => cell.id === cellId);
+  }
+
+  codeCell(cellId: string): ICodeCellModel | undefined {
+    const found = this.cell(cellId);
+    return found?.type === 'code' ? (found as ICodeCellModel) : undefined;
+  }
+
+  widget(cellId: string): Cell | undefined {
+    return this.panel.content.widgets.find(widget => widget.model?.id === cellId);
+  }
+
+  codeWidget(cellId: string): CodeCell | undefined {
+    const found = this.widget(cellId);
+    return found instanceof CodeCell ? found : undefined;
+  }
+
+  /** Cells the model wrote for a `%%rlm` cell. */
+  workingOf(anchorId: string): ICellModel[] {
+    return this.cells().filter(cell => isModelCell(cell) && rlmOf(cell).anchor === anchorId);
+  }
+
+  /**
+   * Add an empty cell after the first candidate that exists, else at the end.
+   *
+   * @returns whether it was added; false where it is there already.
+   */
+  insert(cell: Omit<Insert, 'type' | 'run_id'>, source = ''): boolean {
+    const model = this.model;
+    if (!model || this.indexOf(cell.cell_id) >= 0) {
+      return false;
+    }
+    const before = cell.after.map(id => this.indexOf(id)).find(index => index >= 0);
+    const index = before === undefined ? model.cells.length : before + 1;
+    this._unseen(() => {
+      model.sharedModel.insertCell(index, {
+        id: cell.cell_id,
+        cell_type: cell.cell_type,
+        source,
+        metadata: cell.metadata as Partial<IBaseCell['metadata']>
+      });
+    });
+    return true;
+  }
+
+  /** Put `text` at `pos`, in place of all that follows. */
+  append(cellId: string, pos: number, text: string): void {
+    const cell = this.cell(cellId);
+    if (!cell) {
+      return;
+    }
+    const shared: ISharedCell = cell.sharedModel;
+    const length = shared.getSource().length;
+    shared.transact(() => shared.updateSource(Math.min(pos, length), length, text), false);
+  }
+
+  setSource(cellId: string, source: string): void {
+    const shared = this.cell(cellId)?.sharedModel;
+    if (shared && shared.getSource() !== source) {
+      shared.transact(() => shared.setSource(source), false);
+    }
+  }
+
+  /** Merge fields into `metadata.rlm`. */
+  annotate(cellId: string, fields: CellMetadata): void {
+    const cell = this.cell(cellId);
+    if (cell) {
+      cell.sharedModel.transact(() => cell.setMetadata('rlm', { ...rlmOf(cell), ...fields }), false);
+    }
+  }
+
+  /** Show a Markdown cell as text, once it is written. */
+  render(cellId: string): void {
+    const widget = this.widget(cellId);
+    if (widget instanceof MarkdownCell && widget.model.sharedModel.getSource().trim()) {
+      widget.rendered = true;
+    }
+  }
+
+  /**
+   * Remove cells.
+   *
+   * @param undoable true where a person asked for it.
+   */
+  remove(gone: (cell: ICellModel) => boolean, undoable = false): void {
+    const model = this.model;
+    if (!model) {
+      return;
+    }
+    const work = () => {
+      for (let index = model.cells.length - 1; index >= 0; index--) {
+        if (gone(model.cells.get(index))) {
+          model.sharedModel.deleteCell(index);
+        }
+      }
+    };
+    model.sharedModel.transact(work, undoable);
+  }
+
+  /** Put ready cells below a cell, as something a person can undo. */
+  insertBelow(cellId: string, cells: ICell[]): void {
+    const index = this.indexOf(cellId);
+    if (index >= 0) {
+      this.model?.sharedModel.insertCells(index + 1, cells);
+    }
+  }
+
+  private _unseen(work: () => void): void {
+    this.model?.sharedModel.transact(work, false);
+  }
+}

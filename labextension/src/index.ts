@@ -1,0 +1,64 @@
+/**
+ * The plugin: live cells, run bars, commands and the panel for notebooks on the RLM kernel, in JupyterLab and Notebook 7.
+ */
+
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
+import { IMainMenu } from '@jupyterlab/mainmenu';
+import { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+
+import { Notebook, addCommands } from './commands';
+import { Decorations } from './decorations';
+import { Dock } from './dock';
+import { expandRuns } from './expand';
+import { EXPAND_EVENT } from './mime';
+import { Session } from './session';
+
+const plugin: JupyterFrontEndPlugin<void> = {
+  id: 'rlm-kernel:plugin',
+  description: 'Live cells of recursive language models.',
+  autoStart: true,
+  requires: [INotebookTracker],
+  optional: [ICommandPalette, IMainMenu],
+  activate: (
+    app: JupyterFrontEnd,
+    tracker: INotebookTracker,
+    palette: ICommandPalette | null,
+    menu: IMainMenu | null
+  ) => {
+    const notebooks = new Map<NotebookPanel, Notebook>();
+    const dock = new Dock(app.shell);
+    const changed = addCommands(app, tracker, panel => notebooks.get(panel), dock, palette, menu);
+
+    const open = (panel: NotebookPanel): void => {
+      const show = (modelId: string, reveal: boolean): void => {
+        dock.show(panel, modelId, reveal).then(
+          () => changed(),
+          reason => console.warn('The RLM panel could not be shown.', reason)
+        );
+      };
+      const session = new Session(panel, show);
+      const decorations = new Decorations(session);
+      notebooks.set(panel, { session, decorations });
+      session.runs.changed.connect(() => changed());
+      panel.content.activeCellChanged.connect(() => changed());
+      panel.node.addEventListener(EXPAND_EVENT, event => {
+        expandRuns(session.document, (event as CustomEvent<string>).detail);
+      });
+      panel.disposed.connect(() => {
+        decorations.dispose();
+        session.dispose();
+        notebooks.delete(panel);
+      });
+    };
+
+    tracker.forEach(open);
+    tracker.widgetAdded.connect((_, panel) => open(panel));
+    tracker.currentChanged.connect((_, panel) => {
+      dock.front(panel);
+      changed();
+    });
+  }
+};
+
+export default plugin;

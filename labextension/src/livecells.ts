@@ -1,0 +1,308 @@
+/**
+ * What the kernel tells about a run, as cells of the notebook.
+ */
+
+import type { IDisposable } from '@lumino/disposable';
+
+import { rlmOf } from './document';
+import type {
+  CellMetadata,
+  Finish,
+  FromKernel,
+  HelloAck,
+  Insert,
+  NodeState,
+  RunEnd,
+  RunStart,
+  RunState,
+  Start
+} from './protocol';
+import type { Run } from './runs';
+import type { Session } from './session';
+
+/** How long the reply of a bound cell may be late before the page ends its `[*]` itself. */
+const REPLY_GRACE_MS = 1500;
+/** A moved cell is gone and back within one change of the document. */
+const REMOVAL_CHECK_MS = 150;
+
+interface Known {
+  runId: string;
+  nodeId: string;
+  msgId: string | null;
+}
+
+export class LiveCells implements IDisposable {
+  constructor(private _session: Session) {}
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  /** The model writes this cell right now. */
+  isWriting(cellId: string): boolean {
+    return this._writing.has(cellId);
+  }
+
+  /** Watch the notebook for cells the person deletes. */
+  watch(): void {
+    this._session.document.model?.cells.changed.connect(() => {
+      clearTimeout(this._check);
+      this._check = window.setTimeout(() => this._tellRemoved(), REMOVAL_CHECK_MS);
+    });
+  }
+
+  /** The kernel is gone: its cells are ordinary cells now. */
+  forget(): void {
+    this._known.clear();
+    for (const cellId of this._writing) {
+      this._session.document.render(cellId);
+    }
+    this._writing.clear();
+  }
+
+  dispose(): void {
+    this._isDisposed = true;
+    clearTimeout(this._check);
+    this._known.clear();
+    this._writing.clear();
+  }
+
+  handle(message: Exclude<FromKernel, { type: 'dock' }>): void {
+    if (message.type === 'hello_ack') {
+      return this._onHelloAck(message);
+    }
+    if (message.type === 'run_start') {
+      return this._onRunStart(message);
+    }
+    const run = this._session.runs.get(message.run_id);
+    if (!run) {
+      return;
+    }
+    switch (message.type) {
+      case 'status': {
+        const { state, text, turn } = message;
+        return this._session.runs.update(run, { state, text, turn: turn ?? run.turn });
+      }
+      case 'run_end':
+        return this._onRunEnd(run, message);
+      default:
+        // Where another page owns the document its changes come through the shared document.
+        if (this._session.mayChange(run.owner)) {
+          this._onCell(run, message);
+        }
+    }
+  }
+
+  private _onCell(run: Run, message: Exclude<FromKernel, { type: 'hello_ack' | 'dock' }>): void {
+    switch (message.type) {
+      case 'insert':
+        return this._onInsert(run, message);
+      case 'append':
+        this._session.document.append(message.cell_id, message.pos, message.text);
+        return this._session.follow.grown(message.cell_id);
+      case 'start':
+        return this._onStart(message);
+      case 'finish':
+        return this._onFinish(message);
+    }
+  }
+
+  private _onRunStart(message: RunStart): void {
+    const { document, runs, follow } = this._session;
+    const run = runs.start(message);
+    if (!this._session.mayChange(run.owner)) {
+      return;
+    }
+    const dead = new Set(message.superseded);
+    document.remove(cell => {
+      const { run_id, anchor } = rlmOf(cell);
+      if (!run_id || run_id === run.id) {
+        return false;
+      }
+      const gone = dead.has(run_id) || (!!anchor && anchor === run.anchorId);
+      if (gone) {
+        this._known.delete(cell.id);
+        this._writing.delete(cell.id);
+      }
+      return gone;
+    });
+    if (run.anchorId) {
+      follow.begin(run.anchorId);
+      this._reattach(run.anchorId, run.anchorMsgId);
+    }
+  }
+
+  private _onInsert(run: Run, message: Insert): void {
+    const { document, binder, kernel, follow, runs } = this._session;
+    document.insert(message);
+    this._keep(run, message);
+    this._writing.add(message.cell_id);
+    if (kernel && message.msg_id && message.cell_type === 'code') {
+      binder.bind(kernel, message.cell_id, message.msg_id);
+    }
+    follow.grown(message.cell_id);
+    runs.update(run, {});
+  }
+
+  private _onStart(message: Start): void {
+    const { document, binder, kernel, runs, recordTiming } = this._session;
+    this._writing.delete(message.cell_id);
+    const cell = document.codeWidget(message.cell_id);
+    if (cell && kernel) {
+      void binder.start(kernel, cell, message.msg_id, recordTiming);
+    } else {
+      binder.drop(message.msg_id);
+    }
+    const run = runs.get(message.run_id);
+    if (run) {
+      runs.update(run, {});
+    }
+  }
+
+  private _onFinish(message: Finish): void {
+    const { document, binder, follow } = this._session;
+    const msgId = this._known.get(message.cell_id)?.msgId;
+    this._writing.delete(message.cell_id);
+    this._annotate(message.cell_id, message);
+    document.render(message.cell_id);
+    if (msgId && message.status === 'aborted') {
+      binder.drop(msgId);
+    }
+    if (msgId && message.status !== 'aborted') {
+      setTimeout(() => this._settle(message, msgId), REPLY_GRACE_MS);
+    }
+    follow.grown(message.cell_id);
+  }
+
+  private _onRunEnd(run: Run, message: RunEnd): void {
+    for (const cellId of this._writing) {
+      this._session.document.render(cellId);
+    }
+    this._writing.clear();
+    this._session.follow.end();
+    this._session.runs.update(run, {
+      live: false,
+      state: 'ended',
+      text: message.text ?? run.text
+    });
+  }
+
+  private _onHelloAck(message: HelloAck): void {
+    for (const state of message.runs) {
+      const { document, runs } = this._session;
+      const anchor = state.anchor_cell_id;
+      const run = runs.restore(state);
+      if (!anchor || document.indexOf(anchor) < 0 || !this._session.mayChange(run.owner)) {
+        continue;
+      }
+      for (const node of state.nodes) {
+        this._restore(run, state, node);
+      }
+      if (run.live) {
+        this._reattach(anchor, run.anchorMsgId);
+      }
+      runs.update(run, {});
+    }
+  }
+
+  /** Bring one cell up to what the kernel knows of it; what is finished here already is the person's. */
+  private _restore(run: Run, state: RunState, node: NodeState): void {
+    const { document, binder, kernel } = this._session;
+    const added = document.insert(node, node.source);
+    const open = node.status === 'writing' || node.status === 'running';
+    this._keep(run, node);
+    if (added || open) {
+      document.setSource(node.cell_id, node.source);
+    }
+    const cell = document.codeCell(node.cell_id);
+    const bare = cell && cell.outputs.length === 0 && cell.executionCount === null;
+    if (cell && (added || node.status === 'running' || (state.live && bare))) {
+      cell.trusted = true;
+      cell.outputs.fromJSON(node.outputs);
+      if (node.execution_count) {
+        cell.executionCount = node.execution_count;
+      }
+    }
+    if (open) {
+      if (node.status === 'writing') {
+        this._writing.add(node.cell_id);
+        if (kernel && node.msg_id && node.cell_type === 'code') {
+          binder.bind(kernel, node.cell_id, node.msg_id);
+        }
+      } else if (node.msg_id) {
+        this._reattach(node.cell_id, node.msg_id);
+      }
+    } else {
+      this._annotate(node.cell_id, node);
+      document.render(node.cell_id);
+    }
+  }
+
+  private _reattach(cellId: string, msgId: string): void {
+    const { document, binder, kernel } = this._session;
+    const cell = document.codeWidget(cellId);
+    if (cell && kernel) {
+      void binder.reattach(kernel, cell, msgId);
+    }
+  }
+
+  private _annotate(cellId: string, told: Pick<Finish, 'badge' | 'usage'>): void {
+    const fields: CellMetadata = {};
+    if (told.badge) {
+      fields.badge = told.badge;
+    }
+    if (told.usage) {
+      fields.usage = told.usage;
+    }
+    if (Object.keys(fields).length) {
+      this._session.document.annotate(cellId, fields);
+    }
+  }
+
+  /** The reply may be lost (a page that came late, a second tab); the cell has ended all the same. */
+  private _settle(message: Finish, msgId: string): void {
+    const cell = this._isDisposed ? undefined : this._session.document.codeWidget(message.cell_id);
+    const ours = cell?.outputArea.future?.msg.header.msg_id === msgId;
+    if (cell && ours && cell.model.executionState === 'running') {
+      cell.model.executionCount = message.execution_count ?? null;
+      cell.model.executionState = 'idle';
+    }
+  }
+
+  private _keep(run: Run, cell: Pick<Insert, 'cell_id' | 'node_id' | 'msg_id'>): void {
+    this._known.set(cell.cell_id, {
+      runId: run.id,
+      nodeId: cell.node_id,
+      msgId: cell.msg_id ?? null
+    });
+  }
+
+  private _tellRemoved(): void {
+    const { document, runs } = this._session;
+    if (this._isDisposed || !document.model) {
+      return;
+    }
+    const present = new Set(document.cells().map(cell => cell.id));
+    for (const [cellId, known] of [...this._known]) {
+      if (present.has(cellId)) {
+        continue;
+      }
+      this._known.delete(cellId);
+      this._writing.delete(cellId);
+      const run = runs.get(known.runId);
+      if (run && this._session.mayChange(run.owner)) {
+        this._session.send({
+          type: 'cell_removed',
+          run_id: known.runId,
+          node_id: known.nodeId,
+          cell_id: cellId
+        });
+      }
+    }
+  }
+
+  private _known = new Map<string, Known>();
+  private _writing = new Set<string>();
+  private _check = 0;
+  private _isDisposed = false;
+}

@@ -1,0 +1,97 @@
+/**
+ * The runs a page knows of: what the kernel told, or what the metadata of saved cells says.
+ */
+
+import { ISignal, Signal } from '@lumino/signaling';
+
+import type { RunStart, RunState, RunStatus } from './protocol';
+
+export interface Run {
+  readonly id: string;
+  readonly anchorId: string | null;
+  readonly anchorMsgId: string;
+  /** The client that may change a shared document. */
+  owner: string;
+  live: boolean;
+  state: RunStatus;
+  text: string;
+  turn: number | null;
+}
+
+/**
+ * Runs by id and by the `%%rlm` cell they belong to. Does not touch the document.
+ */
+export class Runs {
+  /** Something about a run changed that people can see. */
+  get changed(): ISignal<this, Run> {
+    return this._changed;
+  }
+
+  get(runId: string): Run | undefined {
+    return this._byId.get(runId);
+  }
+
+  /** The newest run of a `%%rlm` cell. */
+  ofAnchor(cellId: string): Run | undefined {
+    return [...this._byId.values()].reverse().find(run => run.anchorId === cellId);
+  }
+
+  /** The run that lasts, if one does; a kernel has one at a time. */
+  get live(): Run | undefined {
+    return [...this._byId.values()].reverse().find(run => run.live);
+  }
+
+  start(message: RunStart): Run {
+    for (const runId of message.superseded) {
+      this._byId.delete(runId);
+    }
+    return this._keep({
+      id: message.run_id,
+      anchorId: message.anchor_cell_id,
+      anchorMsgId: message.anchor_msg_id,
+      owner: message.owner,
+      live: true,
+      state: 'running',
+      text: 'starting',
+      turn: null
+    });
+  }
+
+  restore(state: RunState): Run {
+    return this._keep({
+      id: state.run_id,
+      anchorId: state.anchor_cell_id,
+      anchorMsgId: state.anchor_msg_id,
+      owner: state.owner,
+      live: state.live,
+      state: state.live ? state.state : 'ended',
+      text: state.text,
+      turn: null
+    });
+  }
+
+  update(run: Run, change: Partial<Pick<Run, 'live' | 'state' | 'text' | 'turn'>>): void {
+    Object.assign(run, change);
+    this._changed.emit(run);
+  }
+
+  /** The kernel is gone: whatever ran has ended. */
+  endAll(text: string): void {
+    for (const run of this._byId.values()) {
+      if (run.live) {
+        this.update(run, { live: false, state: 'ended', text });
+      }
+    }
+  }
+
+  private _keep(run: Run): Run {
+    // Delete first: the newest run of a cell has to be the last one in the map.
+    this._byId.delete(run.id);
+    this._byId.set(run.id, run);
+    this._changed.emit(run);
+    return run;
+  }
+
+  private _byId = new Map<string, Run>();
+  private _changed = new Signal<this, Run>(this);
+}
