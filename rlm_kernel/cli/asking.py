@@ -178,6 +178,5 @@ async def _load(executor: ProcessExecutor, code: str) -> None:
     if result.status == "ok":
         return
     errors = [output for output in result.outputs if output.get("output_type") == "error"]
-    raise InputError(
-        str(errors[-1].get("evalue") or errors[-1].get("ename")) if errors else "The context cannot be loaded."
-    )
+    said = str(errors[-1].get("evalue") or errors[-1].get("ename")) if errors else "The context cannot be loaded."
+    raise InputError(said)

@@ -18,8 +18,8 @@ FIRST = Path("rlm-first.ipynb")
 LOADING = """\
 # A first question
 
-Run the cells from top to bottom (Shift-Enter). The first loads a document of more than a million characters: State of the
-Union addresses. It becomes the variable `context`."""
+Run the cells from top to bottom (Shift-Enter). The first loads a document of more than a million characters: State of
+the Union addresses. It becomes the variable `context`."""
 
 ASKING = """\
 A cell that begins with `%%rlm` is a question. The answer comes below it, and below the answer the cells in which it was
@@ -28,8 +28,8 @@ worked out. The document itself is never pasted into a prompt."""
 GOING_ON = """\
 What was found stays in Python. Change the question and run it again, or load a file of your own: `load("report.pdf")`.
 
-Where no model is set, the built-in *tutor* answers: it is not a language model, needs no key and costs nothing. `%rlm` shows
-what is set, `%rlm --model NAME` sets another model, `%rlm?` is the help."""
+Where no model is set, the built-in *tutor* answers: it is not a language model, needs no key and costs nothing. `%rlm`
+shows what is set, `%rlm --model NAME` sets another model, `%rlm?` is the help."""
 
 
 def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
