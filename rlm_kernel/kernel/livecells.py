@@ -183,7 +183,7 @@ class LiveCells(Observer, Executor):
     def interrupt(self) -> None:
         """Interrupt the cell that runs now, or wake one that waits for its page."""
         if self._waiting is not None:
-            self._waiting, waiting = None, self._waiting
+            waiting, self._waiting = self._waiting, None
             waiting.bound.set()
         else:
             self._kernel.process.interrupt()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,11 +65,14 @@ def read_notebook(path: Path) -> NotebookNode:
     import nbformat
 
     try:
-        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or not isinstance(content.get("cells", content.get("worksheets")), list):
+            raise InputError(f"{path} is not a valid notebook: it has no cells.", "Give an .ipynb file.")
+        notebook = nbformat.reads(json.dumps(content), as_version=4)  # type: ignore[no-untyped-call]
         nbformat.validate(notebook)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.", "Check the path.") from error
-    except (ValueError, nbformat.ValidationError, nbformat.reader.NotJSONError) as error:
+    except (ValueError, nbformat.ValidationError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"{path} is not a valid notebook: {reason[:120]}", "Give an .ipynb file.") from error
     _to_minor_5(notebook)

@@ -30,8 +30,8 @@ async def run_notebook(
     path: Path,
     out: Path | None = None,
     *,
-    timeout: float | None = None,
-    allow_errors: bool = False,  # noqa: ASYNC109 - nbclient's, for each cell
+    timeout: float | None = None,  # noqa: ASYNC109 - of each cell: nbclient keeps it
+    allow_errors: bool = False,
 ) -> RunReport:
     """Run all cells on the notebook's kernel, turn runs into real cells, write the result.
 
