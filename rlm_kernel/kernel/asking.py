@@ -80,8 +80,9 @@ class Asking:
         """End the run that lasts and give back what is held."""
         self._ticker.stop()
         if self._made is not None:
-            self._made.control.stop()
             await self._made.close()
+        if self._models is not None:
+            await self._models.close()
 
     # -- questions ------------------------------------------------------------------------------------------------
 
@@ -207,7 +208,7 @@ class Asking:
             raise InputError("A cell of the model cannot use %rlm: settings are the person's.")
         read = magics.read_line(line, session.settings)
         if isinstance(read, str):
-            return self._command(read)
+            return self._open_panel(parent) if read == "panel" else self._command(read)
         if read is not None:
             self._check_models(read)
             session.settings = read
@@ -228,8 +229,6 @@ class Asking:
 
     def _command(self, name: str) -> str:
         control = self._session.control
-        if name == "panel":
-            return self._open_panel()
         if control.state == "idle":
             raise InputError(f"No run is going: there is nothing to {name}.")
         {"pause": control.pause, "resume": control.resume, "step": control.step, "stop": control.stop}[name]()
@@ -339,12 +338,18 @@ class Asking:
             self._panel = Panel(self._session)
         return str(self._panel.model_id)
 
-    def _open_panel(self) -> str:
+    def _open_panel(self, parent: MsgId | None) -> str:
+        """Show the panel in the sidebar of the pages, or in the cell that asks for it where there is no page."""
         model_id = self._make_panel()
         if self._pages:
             self._pages.dock(model_id, None)
             return "The panel is in the sidebar."
-        raise InputError("No page of JupyterLab is connected: there is no sidebar.")
+        request = self._kernel.request_of(parent) if parent is not None else None
+        if request is not None:
+            view = {"version_major": 2, "version_minor": 0, "model_id": model_id}
+            data = {"application/vnd.jupyter.widget-view+json": view, "text/plain": "The tree of calls"}
+            self._kernel.publish("display_data", {"data": data, "metadata": {}, "transient": {}}, request)
+        return ""
 
 
 def _ok(execution_count: int, payload: list[Json] | None = None) -> Json:

@@ -364,6 +364,11 @@ class RlmKernel(Kernel):
         await self.process.ask("set_count", {"count": count + 1})
         return count
 
+    def request_of(self, msg_id: MsgId) -> Message | None:
+        """Give a request that is still known."""
+        known = self._parents.get(msg_id)
+        return known.message if known else None
+
     def send_page(self, comm_id: str, data: Json, parent: Message | None) -> None:
         """Send a message over a page's comm."""
         self.publish("comm_msg", {"comm_id": comm_id, "data": data}, parent or {})

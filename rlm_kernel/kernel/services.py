@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from rlm_kernel.host.process import ExecuteReply, ExecuteRequest, NamespaceProcess
     from rlm_kernel.host.recorder import OutputRecorder
+    from rlm_kernel.ids import MsgId
 
 Message = dict[str, Any]
 """A Jupyter message as ``jupyter_client.session`` gives it: header, parent_header, metadata, content, buffers."""
@@ -53,6 +54,10 @@ class KernelServices(Protocol):
 
     async def reserve_count(self) -> int:
         """Take the next execution count for a cell that does not run in the namespace itself."""
+        ...
+
+    def request_of(self, msg_id: MsgId) -> Message | None:
+        """Give a request that output can still belong to, by its message id."""
         ...
 
     def send_page(self, comm_id: str, data: dict[str, Any], parent: Message | None) -> None:
