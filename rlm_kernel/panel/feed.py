@@ -123,6 +123,8 @@ class Feed(Observer):
 
     def run_ended(self, tree: Tree, node: Node) -> None:
         """Send the last rows at once, and keep the final picture."""
+        if self._closed:
+            return
         self._mark(node)
         self.flush()
         self.keep()
