@@ -7,8 +7,8 @@ import contextlib
 import platform
 import signal
 import sys
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast
+import traceback
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import comm
 from ipykernel.kernelbase import Kernel
@@ -21,6 +21,7 @@ from rlm_kernel.kernel.asking import Asking
 from rlm_kernel.kernel.channels import Channels, clean
 from rlm_kernel.kernel.comms import Comms, parent_id
 from rlm_kernel.kernel.dispatch import Dispatcher, Request
+from rlm_kernel.kernel.parents import Parents
 from rlm_kernel.kernel.services import Ident, Message, reply_content
 from rlm_kernel.kernel.stdin import Stdin
 
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from rlm_kernel.engine.executor import QueryDict, ReplyDict
     from rlm_kernel.ids import MsgId
 
-PARENTS_KEPT = 500
-"""Requests whose output is still taken: background tasks print long after their cell."""
 CLOSE_SECONDS = 3.0
 """What closing may take before the process ends anyway."""
 
@@ -49,13 +48,6 @@ LANGUAGE_INFO: dict[str, object] = {
 }
 Json = dict[str, Any]
 T = TypeVar("T")
-
-
-class Parent(NamedTuple):
-    """A request that output can belong to, and who sent it."""
-
-    message: Message
-    ident: Ident
 
 
 class RlmKernel(Kernel):
@@ -87,7 +79,7 @@ class RlmKernel(Kernel):
         self.comms = Comms(self, self.comm_manager)
         for kind in ("comm_open", "comm_msg", "comm_close"):
             self.shell_handlers[kind] = getattr(self.comms, kind)
-        self._parents: OrderedDict[MsgId, Parent] = OrderedDict()
+        self._parents = Parents()
         self._recorded: set[MsgId] = set()
         self._cells = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -153,7 +145,7 @@ class RlmKernel(Kernel):
             await asyncio.shield(self._started)
 
     async def _ask(self, code: str, parent: Message, ident: Ident) -> Json:
-        self._remember(parent, ident)
+        self._parents.keep(parent_id(parent), parent, ident)
         cell_id = (parent.get("metadata") or {}).get("cellId")
         allow_stdin = bool(parent["content"].get("allow_stdin", False))
         return await self.asking.ask(code, parent, ident, cell_id, allow_stdin)
@@ -279,15 +271,23 @@ class RlmKernel(Kernel):
             await handler(self.channels.shell, request.idents, request.message)
         except Exception as error:
             self.log.exception("Handling %s", request.msg_type)
-            if request.msg_type.endswith("_request"):
-                content = {"status": "error", "ename": type(error).__name__, "evalue": str(error), "traceback": []}
-                self.channels.reply_to(request.message, content, request.idents)
+            self._reply_failure(request, error)
+
+    def _reply_failure(self, request: Request, error: Exception) -> None:
+        """Answer a request whose handling failed, so that no client waits for ever."""
+        if not request.msg_type.endswith("_request"):
+            return
+        trace = traceback.format_exception(error)
+        content = {"ename": type(error).__name__, "evalue": str(error), "traceback": trace}
+        if request.msg_type == "execute_request":
+            self.publish("error", content, request.message)
+        self.channels.reply_to(request.message, {"status": "error", **content}, request.idents)
 
     # What comms need
 
     async def to_namespace(self, kind: str, message: Message) -> None:
         """Give a comm message to the namespace; what its callback shows belongs to that message."""
-        self._remember(message, [])
+        self._parents.keep(parent_id(message), message, [])
         fields = {key: clean(message.get(key) or {}) for key in ("content", "header", "metadata")}
         with contextlib.suppress(NamespaceDied):
             await self.process.ask(kind, fields, [bytes(part) for part in message.get("buffers") or ()])
@@ -328,7 +328,7 @@ class RlmKernel(Kernel):
     async def execute_cell(self, request: ExecuteRequest, parent: Message, ident: Ident) -> ExecuteReply:
         """Run a cell in the namespace, after the one that runs there now."""
         async with self._cells:
-            self._remember(parent, ident, request.msg_id)
+            self._parents.keep(request.msg_id, parent, ident)
             if not request.silent:
                 self._recorded.add(request.msg_id)
             try:
@@ -336,7 +336,7 @@ class RlmKernel(Kernel):
             except NamespaceDied as error:
                 reply = self._no_namespace(error)
         if reply.status == "died":
-            self._tell_death(reply, request.msg_id, silent=request.silent)
+            self._tell_death(reply, request)
         return reply
 
     def _no_namespace(self, error: NamespaceDied) -> ExecuteReply:
@@ -349,14 +349,14 @@ class RlmKernel(Kernel):
             lost=error.remedy,
         )
 
-    def _tell_death(self, reply: ExecuteReply, msg_id: MsgId, *, silent: bool) -> None:
+    def _tell_death(self, reply: ExecuteReply, request: ExecuteRequest) -> None:
         """Show in the cell why its process ended and what is back."""
         reply.ename = "KeyboardInterrupt" if reply.interrupted else "NamespaceDied"
         reply.evalue = f"{reply.died} {reply.lost}".strip()
         reply.traceback = [f"\x1b[0;31m{reply.ename}\x1b[0m: {reply.evalue}"]
-        if not silent:
+        if not request.silent:
             content = {"ename": reply.ename, "evalue": reply.evalue, "traceback": reply.traceback}
-            self._publish_and_record(Published("error", content, {}, [], msg_id))
+            self._publish_and_record(Published("error", content, {}, [], request.msg_id))
 
     async def reserve_count(self) -> int:
         """Take the next execution count."""
@@ -393,10 +393,6 @@ class RlmKernel(Kernel):
 
     def published(self, message: Published) -> None:
         """Pass on what the namespace shows, under a request that is live."""
-        parent = self._parents.get(message.parent) if message.parent else None
-        if parent is None and self._parents:
-            parent = next(reversed(self._parents.values()))
-            message = message._replace(parent=parent_id(parent.message))
         if message.msg_type.startswith("comm_"):
             for_page = self.comms.from_namespace(message)
             if for_page is None:
@@ -405,14 +401,13 @@ class RlmKernel(Kernel):
         self._publish_and_record(message)
 
     def _publish_and_record(self, message: Published) -> None:
-        parent = self._parents.get(message.parent) if message.parent else None
-        if message.parent in self._recorded or message.msg_type == "update_display_data":
-            self.recorder.add(message)
-        if message.msg_type == "clear_output" and parent and parent_id(parent.message) != message.parent:
-            return  # shown within another cell's output, of which it may not clear the rest
-        self.publish(
-            message.msg_type, message.content, parent.message if parent else {}, message.metadata, message.buffers
-        )
+        parent = self._parents.of(message.parent)
+        if parent is None:
+            self.log.warning("Output before the first cell: %s", message.msg_type)
+            return
+        if parent.msg_id in self._recorded or message.msg_type == "update_display_data":
+            self.recorder.add(message._replace(parent=parent.msg_id))
+        self.publish(message.msg_type, message.content, parent.message, message.metadata, message.buffers)
 
     async def query(self, query: QueryDict, parent: MsgId | None) -> list[ReplyDict]:
         """Hand an ``llm_query`` to the session."""
@@ -420,9 +415,7 @@ class RlmKernel(Kernel):
 
     async def input(self, prompt: str, password: bool, parent: MsgId | None) -> str:
         """Ask the client that runs the cell."""
-        asker = self._parents.get(parent) if parent else None
-        if asker is None or not asker.ident:  # a widget's callback: ask whoever ran the last cell
-            asker = next((known for known in reversed(self._parents.values()) if known.ident), None)
+        asker = self._parents.asker(parent)
         if asker is None:
             return ""
         return await self.stdin.ask(prompt, password, asker.message, asker.ident)
@@ -433,13 +426,5 @@ class RlmKernel(Kernel):
 
     def replaced(self, dead_comms: list[str], live_comms: list[str]) -> None:
         """Close the widgets that the restored namespace does not have."""
-        last = next(reversed(self._parents.values()), None)
+        last = self._parents.of(None)
         self.comms.replaced(dead_comms, live_comms, last.message if last else {})
-
-    def _remember(self, message: Message, ident: Ident, msg_id: MsgId | None = None) -> None:
-        """Note where output goes that belongs to ``msg_id``: a cell may be shown in the output of another request."""
-        key = msg_id or parent_id(message)
-        self._parents[key] = Parent(message, ident)
-        self._parents.move_to_end(key)
-        while len(self._parents) > PARENTS_KEPT:
-            self._recorded.discard(self._parents.popitem(last=False)[0])
