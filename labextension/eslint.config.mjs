@@ -6,6 +6,8 @@ export default tseslint.config({ ignores: ['lib', 'node_modules'] }, ...tseslint
   rules: {
     '@typescript-eslint/no-explicit-any': 'error',
     '@typescript-eslint/no-floating-promises': 'error',
+    // A signal of Lumino takes a method and its object: connect(this._onChange, this).
+    '@typescript-eslint/unbound-method': 'off',
     // Lumino's namespaces merge with its classes.
     '@typescript-eslint/no-namespace': 'off',
     curly: 'error',
