@@ -116,7 +116,9 @@ def say_why(errors: Screen, run: Node) -> None:
     from rlm_kernel.notebook.answer import notice
 
     if said := notice(run):
-        errors.print(f"rlm-kernel: {' '.join(plain(said).split())}", soft_wrap=True)
+        # The engine names the option as it is set in a notebook; here it is one of this command.
+        line = " ".join(plain(said).split()).replace("%rlm --", "--")
+        errors.print(f"rlm-kernel: {line}", soft_wrap=True)
 
 
 def _print_tree(screen: Screen, tree: Tree, run: Node) -> None:

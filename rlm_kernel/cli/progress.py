@@ -16,6 +16,8 @@ from rlm_kernel.trace.records import one_line
 from rlm_kernel.usage import Usage, count
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rlm_kernel.cli.terminal import Screen
     from rlm_kernel.engine.control import Control
     from rlm_kernel.engine.executor import CellResult, Output
@@ -54,6 +56,17 @@ class Writing:
         return self.text.split("\n")
 
 
+class Drawn:
+    """What stands below the printed lines."""
+
+    def __init__(self, draw: Callable[[], RenderableType]) -> None:
+        self._draw = draw
+
+    def __rich__(self) -> RenderableType:
+        """Draw it as it is now."""
+        return self._draw()
+
+
 class Progress(Observer):
     """Shows turns, cells, outputs and calls while they come.
 
@@ -87,8 +100,10 @@ class Progress(Observer):
         self._doing = doing
         if self._screen.is_terminal and self._live is None:
             self._live = Live(
+                Drawn(
+                    self._below
+                ),  # made anew whenever it is drawn: a line printed above must not bring back an old state
                 console=self._screen,
-                get_renderable=self._below,
                 refresh_per_second=REFRESH,
                 transient=True,
                 vertical_overflow="crop",
@@ -153,7 +168,7 @@ class Progress(Observer):
         self._screen.print(text, soft_wrap=True)
 
     def _rule(self, title: str) -> None:
-        width = max(8, min(self._screen.width, 100) - len(title) - 4)
+        width = max(2, min(self._screen.width, 100) - len(title) - 4) if self._screen.is_terminal else 2
         self._line(Text(""))
         self._line(Text.assemble(("── ", "dim"), (title, "bold"), (" " + "─" * width, "dim")))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from rlm_kernel.usage import Usage, count, money
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 MAX_CALL_ROWS = 8
 """Single calls of a turn shown one by one; more become one row, as a batch does."""
+
+
+HEAD = ("call tree", "status", "in", "cached", "out", "cost", "time")
+STYLES = {"failed": "red", "limit": "yellow", "stopped": "yellow"}
 
 
 class SpentDict(TypedDict):
@@ -58,28 +62,39 @@ def _spent(usage: Usage) -> SpentDict:
 
 def print_tree(screen: Screen, tree: Tree, run: Node) -> None:
     """Print a row for the run, each turn and each call; a batch is one row with its sums."""
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, show_edge=False, header_style="dim", expand=False)
-    table.add_column("call tree", no_wrap=True, overflow="ellipsis", ratio=1)
-    for name in ("status", "in", "cached", "out", "cost", "time"):
-        table.add_column(name, justify="left" if name == "status" else "right", no_wrap=True)
-    for depth, label, status, usage, seconds in _rows(tree, run):
-        style = {"failed": "red", "limit": "yellow", "stopped": "yellow"}.get(status, "")
-        about = "~" if usage.estimated else ""
-        cells = [
-            f"{about}{usage.input_tokens:,}",
-            f"{usage.cached_tokens:,}",
-            f"{about}{usage.output_tokens:,}",
-            "?" if usage.cost_usd is None else money(usage.cost_usd),
-        ]
-        time = "" if seconds is None else f"{seconds:.1f} s"
-        table.add_row(Text("  " * depth + label), Text(status, style=style), *cells, time)
+    rows = [_cells(row) for row in _rows(tree, run)]
+    widths = [max(cell_len(cell) for cell in column) for column in zip(HEAD, *rows, strict=True)]
+    # The first column takes what is left; figures are never cut.
+    widths[0] = max(12, min(widths[0], screen.width - sum(widths[1:]) - 2 * len(HEAD)))
+    table = Table(box=None, pad_edge=False, show_edge=False, header_style="dim")
+    for number, (name, width) in enumerate(zip(HEAD, widths, strict=True)):
+        justify: Literal["left", "right"] = "left" if number < 2 else "right"
+        table.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis", width=width)
+    for label, status, *figures in rows:
+        style = STYLES.get(status.split()[-1], "")
+        table.add_row(Text(label), Text(status, style=style), *figures)
     screen.print(table)
 
 
 Line = tuple[int, str, str, Usage, float | None]
+
+
+def _cells(row: Line) -> list[str]:
+    depth, label, status, usage, seconds = row
+    about = "~" if usage.estimated else ""
+    return [
+        "  " * depth + label,
+        status,
+        f"{about}{usage.input_tokens:,}",
+        f"{usage.cached_tokens:,}",
+        f"{about}{usage.output_tokens:,}",
+        "?" if usage.cost_usd is None else money(usage.cost_usd),
+        "" if seconds is None else f"{seconds:.1f} s",
+    ]
 
 
 def _rows(tree: Tree, run: Node) -> Iterator[Line]:

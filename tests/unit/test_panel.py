@@ -86,6 +86,14 @@ def make_session(*replies: str, delay: float = 0.0) -> Session:
     return Session(LocalExecutor(), Registry({}, {"tutor": model}))
 
 
+async def until(condition) -> None:
+    for _ in range(1_000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("it did not happen within ten seconds")
+
+
 async def test_rows_arrive_in_batches_and_add_up_to_the_tree():
     session = make_session(LOOK, BATCH, DONE)
     panel = HeardPanel(session)
@@ -120,8 +128,7 @@ async def test_text_that_grows_marks_its_turn():
     session = make_session(LOOK, DONE, delay=0.03)
     panel = HeardPanel(session)
     task = asyncio.create_task(session.ask("How many?"))
-    while len(panel.of("delta")) < 3:
-        await asyncio.sleep(0.02)
+    await until(lambda: len(panel.of("delta")) >= 3)
     turn = session.tree.children(session.tree.children(None)[0].id)[0]
     assert any(row["id"] == turn.id for row in panel.of("delta")[-1]["nodes"])
     panel.say(kind="detail", id=turn.id)
@@ -182,8 +189,7 @@ async def test_the_buttons_steer_the_run():
     session = make_session(LOOK, DONE, delay=0.02)
     panel = HeardPanel(session)
     task = asyncio.create_task(session.ask("How many?"))
-    while not session.tree.children(None):
-        await asyncio.sleep(0.01)
+    await until(lambda: bool(session.tree.children(None)))
     panel.say(kind="command", name="pause")
     assert session.control.state == "paused"
     await asyncio.sleep(3 * feed.DELTA_SECONDS)
