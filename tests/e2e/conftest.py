@@ -1,0 +1,354 @@
+"""A real JupyterLab and a real Chromium."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+
+ROOT = Path(__file__).parents[2]
+SHOTS = Path(__file__).parent / "shots"
+EXTENSION = ROOT / "rlm_kernel" / "labextension"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+    "--no-first-run",
+]
+Json = dict[str, Any]
+
+# What Lab itself says on the console, whatever the extension does.
+FOREIGN = ("favicon", "ResizeObserver loop", "schema could not be", "Failed to load resource", "translations")
+
+CELLS = """() => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  const content = panel.content;
+  return content.widgets.map(w => {
+    const m = w.model;
+    const json = m.toJSON();
+    return {
+      id: m.id, type: m.type, source: m.sharedModel.getSource(), metadata: json.metadata,
+      outputs: json.outputs ?? [], count: json.execution_count ?? null, state: m.executionState ?? 'idle',
+      hidden: w.isHidden, rendered: w.rendered ?? null, classes: w.node.className,
+      text: w.node.innerText
+    };
+  });
+}"""
+
+
+def find_chromium() -> str | None:
+    """The browser to test with: ``CHROMIUM``, else one on the PATH."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return os.environ.get("CHROMIUM") or next((found for name in names if (found := shutil.which(name))), None)
+
+
+def missing(reason: str) -> None:
+    """Skip, but fail where the browser tests are required."""
+    if os.environ.get("RLM_REQUIRE_BROWSER") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+class Lab:
+    """A running JupyterLab server with a folder of its own."""
+
+    def __init__(self, root: Path, url: str, token: str, log: Path) -> None:
+        self.root = root
+        self.url = url
+        self.token = token
+        self.log = log
+
+    def api(self, method: str, path: str) -> Any:
+        request = urllib.request.Request(
+            f"{self.url}/api/{path}", method=method, headers={"Authorization": f"token {self.token}"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as response:
+            text = response.read()
+        return json.loads(text) if text else None
+
+    def end_sessions(self) -> None:
+        """Lab takes a session up again by its path: each test begins without any."""
+        for session in self.api("GET", "sessions"):
+            self.api("DELETE", f"sessions/{session['id']}")
+
+
+class LabPage:
+    """One browser tab with a notebook in it."""
+
+    def __init__(self, page: Page, lab: Lab) -> None:
+        self.page = page
+        self.lab = lab
+        self.errors: list[str] = []
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not any(part in message.text for part in FOREIGN):
+            self.errors.append(message.text)
+
+    # -- notebooks ------------------------------------------------------------------------------------------------
+
+    def open(self, name: str, app: str = "lab", timeout: float = 60) -> LabPage:
+        """Open a notebook that exists, and wait until its kernel is there."""
+        path = f"lab/tree/{name}?reset" if app == "lab" else f"notebooks/{name}"
+        mark = "&" if "?" in path else "?"
+        self.page.goto(f"{self.lab.url}/{path}{mark}token={self.lab.token}")
+        self.ready(timeout)
+        return self
+
+    def ready(self, timeout: float = 60) -> None:
+        """Wait for the notebook and an answer of its kernel."""
+        self.page.wait_for_function(
+            """() => {
+              const panel = window.jupyterapp?.shell?.currentWidget;
+              const kernel = panel?.sessionContext?.session?.kernel;
+              return !!panel?.content?.model && panel.context.isReady && ['idle', 'busy'].includes(kernel?.status);
+            }""",
+            timeout=timeout * 1000,
+        )
+
+    def reload(self) -> None:
+        self.page.reload()
+        self.ready()
+
+    def command(self, name: str, **args: Any) -> None:
+        """Start a command of Lab; what it gives back is not waited for."""
+        self.page.evaluate("([name, args]) => { void window.jupyterapp.commands.execute(name, args); }", [name, args])
+
+    def save(self) -> None:
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.save()")
+
+    # -- cells ----------------------------------------------------------------------------------------------------
+
+    def cells(self) -> list[Json]:
+        """All cells: id, type, source, metadata, outputs, count, state, hidden, rendered, classes, text."""
+        return self.page.evaluate(CELLS)
+
+    def model_cells(self) -> list[Json]:
+        """The cells a model wrote."""
+        return [cell for cell in self.cells() if cell["metadata"].get("rlm", {}).get("run_id")]
+
+    def set_cell(self, index: int, source: str) -> None:
+        self.page.evaluate(
+            """([index, source]) => {
+              window.jupyterapp.shell.currentWidget.content.widgets[index].model.sharedModel.setSource(source);
+            }""",
+            [index, source],
+        )
+
+    def select(self, index: int) -> None:
+        self.page.evaluate("index => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = index; }", index)
+
+    def run_cell(self, index: int, *, wait: bool = True, timeout: float = 60) -> None:
+        """Run one cell."""
+        self.select(index)
+        self.command("notebook:run-cell")
+        if wait:
+            self.wait_idle(timeout)
+
+    def run_all(self, *, wait: bool = True, timeout: float = 120) -> None:
+        self.command("notebook:run-all-cells")
+        if wait:
+            self.wait_idle(timeout)
+
+    def wait_idle(self, timeout: float = 60) -> None:
+        """Wait until no cell runs and no run lasts."""
+        self.page.wait_for_timeout(300)
+        self.wait_for(
+            """() => {
+              const panel = window.jupyterapp.shell.currentWidget;
+              const cells = panel.content.widgets.map(w => w.model);
+              return cells.every(m => m.type !== 'code' || m.executionState !== 'running')
+                && !panel.node.querySelector('.rlm-RunBar-stop:not([hidden])');
+            }""",
+            timeout,
+        )
+
+    def wait_for(self, script: str, timeout: float = 30, arg: Any = None) -> None:
+        self.page.wait_for_function(script, arg=arg, timeout=timeout * 1000)
+
+    def wait_model_cells(self, count: int, timeout: float = 30) -> list[Json]:
+        """Wait until the model has written at least so many cells."""
+        deadline = time.monotonic() + timeout
+        while len(found := self.model_cells()) < count:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{len(found)} of {count} cells of the model: {self.cells()}")
+            self.page.wait_for_timeout(50)
+        return found
+
+    def kernel_status(self) -> str:
+        return self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status")
+
+    # -- looking --------------------------------------------------------------------------------------------------
+
+    def dark(self) -> None:
+        self.page.evaluate(
+            "() => window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })"
+        )
+        self.page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
+        self.page.wait_for_timeout(500)
+
+    def shot(self, name: str) -> Path:
+        """Take a picture into tests/e2e/shots."""
+        SHOTS.mkdir(exist_ok=True)
+        path = SHOTS / f"{name}.png"
+        self.page.screenshot(path=path)
+        return path
+
+
+@pytest.fixture(scope="package")
+def chromium() -> str:
+    """The browser's path."""
+    found = find_chromium()
+    if found is None:
+        missing("no Chromium: put `chromium` on the PATH or name it in the variable CHROMIUM")
+    return str(found)
+
+
+@pytest.fixture(scope="package")
+def lab(chromium: str, kernelspecs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One JupyterLab for all browser tests."""
+    home = tmp_path_factory.mktemp("lab")
+    root = home / "notebooks"
+    root.mkdir()
+    options = []
+    if (EXTENSION / "package.json").is_file():
+        # The checkout's build, before one that is installed.
+        shutil.copytree(EXTENSION, home / "extensions" / "rlm-kernel")
+        options = [f"--LabApp.extra_labextensions_path={home / 'extensions'}"]
+    elif not (Path(sys.prefix) / "share/jupyter/labextensions/rlm-kernel/package.json").is_file():
+        missing("the JupyterLab extension is not built: run `pip install .` with Node.js on the PATH")
+    quiet = home / "settings" / "@jupyterlab" / "apputils-extension"
+    quiet.mkdir(parents=True)
+    news = {"fetchNews": "false", "checkForUpdates": False}
+    (quiet / "notification.jupyterlab-settings").write_text(json.dumps(news))
+    token, port = secrets.token_hex(16), free_port()
+    environ = {
+        **os.environ,
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "RLM_MODEL": os.environ.get("RLM_E2E_MODEL", "tutor"),
+    }
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
+        "--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}", f"--IdentityProvider.token={token}",
+        "--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", *options,
+    ]  # fmt: skip
+    log = home / "lab.log"
+    with log.open("w") as out:
+        server = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environ, start_new_session=True)
+    running = Lab(root, f"http://127.0.0.1:{port}", token, log)
+    try:
+        wait_for_server(running, server)
+        yield running
+    finally:
+        if server.poll() is None:
+            running.end_sessions()
+            server.send_signal(signal.SIGTERM)
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for_server(lab: Lab, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            break
+        try:
+            lab.api("GET", "status")
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    raise RuntimeError(f"JupyterLab did not start:\n{lab.log.read_text()[-3000:]}")
+
+
+# Package scope: Playwright's loop runs in the main thread as long as it is open, and asyncio tests want their own.
+@pytest.fixture(scope="package")
+def browser(chromium: str) -> Iterator[Browser]:
+    """One Chromium for all browser tests."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def context(browser: Browser, lab: Lab) -> Iterator[BrowserContext]:
+    """A fresh browser profile, and a server without sessions."""
+    made = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield made
+    made.close()
+    lab.end_sessions()
+
+
+@pytest.fixture
+def write_notebook(lab: Lab) -> Callable[..., str]:
+    """Write a notebook of code cells for the RLM kernel into the server's folder; gives its name."""
+
+    def write(*sources: str, name: str = "", kernel: str = "rlm") -> str:
+        name = name or f"test-{secrets.token_hex(4)}.ipynb"
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(source) for source in sources],
+            metadata={"kernelspec": {"name": kernel, "display_name": kernel, "language": "python"}},
+        )
+        nbformat.write(notebook, lab.root / name)
+        return name
+
+    return write
+
+
+@pytest.fixture
+def tab(context: BrowserContext, lab: Lab) -> Callable[[], LabPage]:
+    """Open another browser tab."""
+
+    def new() -> LabPage:
+        return LabPage(context.new_page(), lab)
+
+    return new
+
+
+@pytest.fixture
+def notebook(tab: Callable[[], LabPage], write_notebook: Callable[..., str]) -> Callable[..., LabPage]:
+    """Write a notebook, and open it in a new tab."""
+
+    def make(*sources: str, app: str = "lab", name: str = "") -> LabPage:
+        return tab().open(write_notebook(*sources, name=name), app)
+
+    return make
