@@ -1,7 +1,7 @@
 """Build step: put the JupyterLab extension into the wheel and the sdist.
 
-A source distribution carries the built extension, so Node.js is needed only for a clone of the repository. What was built
-from the same sources is used again; a hash of the sources, kept beside the result, tells.
+A source distribution carries the built extension, so Node.js is needed only for a clone of the repository. What was
+built from the same sources is used again; a hash of the sources, kept beside the result, tells.
 """
 
 from __future__ import annotations
