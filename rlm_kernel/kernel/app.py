@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ipykernel.kernelapp import IPKernelApp
+from jupyter_client.session import Session
 from traitlets import Type
 
 from rlm_kernel.kernel.kernel import RlmKernel
@@ -25,6 +26,8 @@ class RlmKernelApp(IPKernelApp):
 
     name = "rlm-kernel"
     kernel_class = Type(RlmKernel, klass=RlmKernel).tag(config=True)
+
+    classes = [RlmKernel, Session]  # type: ignore[assignment]  # noqa: RUF012 - a trait
 
     def initialize(self, argv: list[str] | None = None) -> None:
         """Close this process to others of the same user before anything secret is in it."""

@@ -132,7 +132,7 @@ class Asking:
             raise RuntimeError("a run that ended has a node")
         answer, *failure = outputs = question_outputs(tree, node)
         line = last_line(tree, run)
-        run.state, run.text = "ended", line["text"]
+        run.state, run.text, run.outputs = "ended", line["text"], outputs
         if run.fallback:
             cells = [
                 cell.as_cell(list(self._kernel.recorder.outputs(cell.msg_id)) if cell.msg_id else [])

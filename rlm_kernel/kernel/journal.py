@@ -87,6 +87,7 @@ class LiveCell:
             "outputs": outputs,
             "execution_count": self.execution_count,
             "badge": self.badge,
+            "usage": self.mark.get("usage"),
         }
 
     def as_cell(self, outputs: list[Output]) -> CellDict:
@@ -115,6 +116,8 @@ class LiveRun:
     seq: int = 0
     state: RunState = "running"
     text: str = ""
+    outputs: list[Output] = field(default_factory=list)
+    """What the question shows once the run is over."""
     reply: dict[str, Any] | None = None
     idents: list[Ident] = field(default_factory=list)
     """Clients that bound the question's request after a reload; they get its reply too."""
@@ -154,6 +157,8 @@ class LiveRun:
             "state": self.state,
             "text": self.text,
             "nodes": nodes,
+            "outputs": self.outputs,
+            "execution_count": self.execution_count,
         }
 
 

@@ -8,10 +8,11 @@ import platform
 import signal
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import comm
 from ipykernel.kernelbase import Kernel
+from traitlets import Bool, Float
 
 import rlm_kernel
 from rlm_kernel.errors import NamespaceDied
@@ -62,8 +63,10 @@ class RlmKernel(Kernel):
     implementation_version = getattr(rlm_kernel, "__version__", "0")
     banner = f"RLM (Python {platform.python_version()}): %%rlm asks a question, %rlm? helps"
     language_info = LANGUAGE_INFO
-    early_process: ClassVar[NamespaceProcess | None] = None
-    """A namespace process that was spawned before this class could be imported."""
+    checkpoints = Bool(True, help="Whether the namespace is forked before each cell, so that it can be put back.").tag(
+        config=True
+    )
+    kill_after = Float(2.0, help="Seconds after which a cell that ignores an interrupt is killed.").tag(config=True)
 
     def __init__(self, **kwargs: Any) -> None:
         """Make the parts; nothing is started before `start`."""
@@ -71,7 +74,8 @@ class RlmKernel(Kernel):
             kwargs.pop(name, None)
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
         self.channels = Channels(self)
-        self.process = self._adopt_process()
+        self.process = NamespaceProcess(self, checkpoints=self.checkpoints, kill_after=self.kill_after)
+        self.process.spawn()
         self.recorder = OutputRecorder()
         self.dispatcher = Dispatcher(self, self.channels)
         self.comm_manager = cast("CommManager", comm.get_comm_manager())  # kernelapp has installed it
@@ -84,14 +88,6 @@ class RlmKernel(Kernel):
         self._cells = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         self.asking = Asking(self)
-
-    def _adopt_process(self) -> NamespaceProcess:
-        process = type(self).early_process
-        if process is None:
-            return NamespaceProcess(self)
-        type(self).early_process = None
-        process.listener = self
-        return process
 
     def start(self) -> None:
         """Take over the channels, begin to listen for interrupts, and start the namespace."""

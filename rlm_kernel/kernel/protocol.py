@@ -44,6 +44,7 @@ class AckNode(Insert):
     outputs: list[Output]
     execution_count: int | None
     badge: str
+    usage: UsageDict | None
 
 
 class AckRun(TypedDict):
@@ -57,6 +58,8 @@ class AckRun(TypedDict):
     state: RunState
     text: str
     nodes: list[AckNode]
+    outputs: list[Output]
+    execution_count: int
 
 
 class HelloAck(TypedDict):
