@@ -2,73 +2,132 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rlm_kernel.engine.executor import Executor
-from rlm_kernel.host.records import Listener
+from rlm_kernel.errors import InputError
+from rlm_kernel.host.process import NamespaceProcess
+from rlm_kernel.host.recorder import OutputRecorder
+from rlm_kernel.host.records import ExecuteRequest, Listener, Published
+from rlm_kernel.ids import new_cell_id, new_msg_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rlm_kernel.engine.executor import CellRequest, CellResult, NamespaceInfo, QueryDict, QueryHandler, ReplyDict
-    from rlm_kernel.host.records import Published
+    from rlm_kernel.host.records import ExecuteReply
     from rlm_kernel.ids import MsgId
 
 
 class ProcessExecutor(Executor, Listener):
-    """A namespace for terminal and headless use: an `Executor` over a process of its own."""
+    """A namespace for terminal and headless use: an `Executor` over a process of its own.
+
+    Nobody can be asked for input, and no page shows widgets; outputs are recorded and, where wanted, passed on.
+    """
 
     def __init__(self, *, on_published: Callable[[Published], None] | None = None) -> None:
-        """Nothing is started yet."""
-        raise NotImplementedError
+        """Nothing is started yet.
+
+        Args:
+            on_published: Told every output as it comes.
+        """
+        self.process = NamespaceProcess(self)
+        self._on_published = on_published
+        self._recorder = OutputRecorder()
+        self._queries: QueryHandler | None = None
 
     async def start(self) -> None:
-        """Start the process and wait until it is ready."""
-        raise NotImplementedError
+        """Start the process and wait until it is ready.
+
+        Raises:
+            NamespaceDied: It could not start.
+        """
+        await self.process.start()
 
     async def close(self) -> None:
         """End the process."""
-        raise NotImplementedError
-
-    async def run_person_cell(self, code: str) -> CellResult:
-        """Run code of the person, outside or inside a run."""
-        raise NotImplementedError
+        await self.process.close()
 
     async def describe(self) -> NamespaceInfo:
         """Tell what is in the namespace."""
-        raise NotImplementedError
+        return cast("NamespaceInfo", await self.process.ask("describe", {}))
 
     async def begin(self, queries: QueryHandler) -> None:
         """Start a run: ``answer`` is new, queries of cells go to ``queries``."""
-        raise NotImplementedError
-
-    async def run_cell(self, cell: CellRequest) -> CellResult:
-        """Run one cell to its end."""
-        raise NotImplementedError
+        self._queries = queries
+        await self.process.ask("begin_run", {})
 
     async def end(self) -> None:
         """End the run that `begin` started."""
-        raise NotImplementedError
+        self._queries = None
+        await self.process.ask("end_run", {})
+
+    async def run_cell(self, cell: CellRequest) -> CellResult:
+        """Run one cell to its end."""
+        return await self._run(cell.code, cell.cell_id)
+
+    async def run_person_cell(self, code: str) -> CellResult:
+        """Run code of the person, outside or inside a run."""
+        return await self._run(code, new_cell_id())
 
     def interrupt(self) -> None:
         """Interrupt the cell that runs now."""
-        raise NotImplementedError
+        if self.process.busy:
+            self.process.interrupt()
+
+    async def _run(self, code: str, cell_id: str) -> CellResult:
+        msg_id = new_msg_id()
+        header = {
+            "msg_id": msg_id,
+            "msg_type": "execute_request",
+            "session": "rlm",
+            "username": "rlm",
+            "version": "5.3",
+        }
+        try:
+            reply = await self.process.execute(ExecuteRequest(code, msg_id, header, cell_id=cell_id))
+            if reply.status == "died":
+                error = {"ename": reply.ename, "evalue": reply.evalue, "traceback": reply.traceback}
+                self.published(Published("error", error, {}, [], msg_id))
+            return cell_result(reply, self._recorder, msg_id)
+        finally:
+            self._recorder.forget(msg_id)
+
+    # ---- as a listener
 
     def published(self, message: Published) -> None:
         """Record an output."""
-        raise NotImplementedError
+        self._recorder.add(message)
+        if self._on_published is not None:
+            self._on_published(message)
 
     async def query(self, query: QueryDict, parent: MsgId | None) -> list[ReplyDict]:
         """Pass a query on to the run's handler."""
-        raise NotImplementedError
+        if self._queries is None:
+            raise InputError("llm_query needs a run: ask a question first.")
+        return await self._queries(query)
 
     async def input(self, prompt: str, password: bool, parent: MsgId | None) -> str:
         """Refuse: nobody is there."""
-        raise NotImplementedError
+        raise InputError("Nobody can be asked for input here.")
 
     async def magic(self, line: str, parent: MsgId | None) -> str:
         """Refuse: there is no notebook."""
-        raise NotImplementedError
+        raise InputError("%rlm works in a notebook; here, give options on the command line.")
 
     def replaced(self, dead_comms: list[str], live_comms: list[str]) -> None:
-        """Nothing to do: no page shows widgets."""
+        """Do nothing: no page shows widgets."""
+
+
+def cell_result(reply: ExecuteReply, recorder: OutputRecorder, msg_id: MsgId) -> CellResult:
+    """Tell the engine what a cell did.
+
+    Args:
+        reply: How it ended.
+        recorder: Has its outputs.
+        msg_id: What they were published under.
+    """
+    from rlm_kernel.engine.executor import CellResult
+
+    status = "stopped" if reply.interrupted else reply.status
+    return CellResult(status, reply.answer, reply.execution_count, recorder.outputs(msg_id))

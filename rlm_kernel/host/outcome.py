@@ -1,0 +1,61 @@
+"""What a person is told when a namespace process died."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+from rlm_kernel.host.records import ExecuteReply
+
+_FATAL = re.compile(r"Fatal Python error: ([^\n]+)")
+
+
+def words_of_death(code: int | None, last_words: str) -> str:
+    """Say how a process ended.
+
+    Args:
+        code: Its exit code, negative for a signal; ``None`` where it is not known.
+        last_words: The end of what it wrote to file descriptor 2.
+    """
+    fatal = _FATAL.search(last_words)
+    if fatal:
+        return f"The process of the namespace crashed: {fatal[1].strip()}."
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"
+        reason = f"{name}, perhaps for want of memory" if -code == signal.SIGKILL else name
+        return f"The process of the namespace was ended by {reason}."
+    if code is not None:
+        return f"The process of the namespace ended with exit code {code}."
+    return "The process of the namespace ended: it left by itself, crashed, or was killed by the system."
+
+
+def died_reply(count: int, died: str, *, restored: bool, refusal: str, killed: bool) -> ExecuteReply:
+    """Make the reply of a cell in which the process ended.
+
+    Args:
+        count: The cell's execution count.
+        died: Why it ended.
+        restored: Whether the state before the cell is back.
+        refusal: Why there was no checkpoint to restore.
+        killed: Whether we killed it, after an interrupt.
+    """
+    if restored:
+        lost = "Everything in Python is as it was before this cell; files and other things outside are not undone."
+    else:
+        lost = (
+            f"There was no checkpoint of this cell ({refusal}), so a fresh Python is running: "
+            "variables, imports and the context are gone. Run the earlier cells again."
+        )
+    name = "KeyboardInterrupt" if killed else "NamespaceDied"
+    return ExecuteReply(
+        status="died",
+        execution_count=count,
+        answer={"content": "", "ready": False},
+        ename=name,
+        evalue=f"{died} {lost}",
+        traceback=[f"\x1b[31m{name}\x1b[39m: {died}", lost],
+        interrupted=killed,
+        died=died,
+        restored=restored,
+        lost=lost,
+    )

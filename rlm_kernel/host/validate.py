@@ -1,0 +1,94 @@
+"""Checks what a namespace process says: cells run there, so nothing of it is trusted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rlm_kernel.host.records import Published
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rlm_kernel.engine.executor import AnswerState, QueryDict
+    from rlm_kernel.ids import MsgId
+    from rlm_kernel.wire import Frame, Json
+
+_SHAPES: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "stream": {"name": str, "text": str},
+    "display_data": {"data": dict, "metadata": dict},
+    "update_display_data": {"data": dict, "metadata": dict, "transient": dict},
+    "execute_result": {"data": dict, "metadata": dict, "execution_count": (int, type(None))},
+    "error": {"ename": str, "evalue": str, "traceback": list},
+    "clear_output": {"wait": bool},
+    "comm_open": {"comm_id": str, "target_name": str, "data": dict},
+    "comm_msg": {"comm_id": str, "data": dict},
+    "comm_close": {"comm_id": str, "data": dict},
+}
+"""The messages a namespace may publish, and the fields each must have."""
+
+
+class Invalid(Exception):
+    """A message of the namespace has not the shape it must have."""
+
+
+def published(frame: Frame, live_parent: Callable[[object], MsgId | None]) -> Published:
+    """Check an output or comm message.
+
+    Args:
+        frame: What came.
+        live_parent: Gives a message id back where the host has sent it.
+
+    Raises:
+        Invalid: It is of a type, or a shape, that a namespace may not publish.
+    """
+    message = frame.message
+    msg_type, content, metadata = message.get("mt"), message.get("c"), message.get("md")
+    shape = _SHAPES.get(msg_type) if isinstance(msg_type, str) else None
+    if (
+        not isinstance(msg_type, str)
+        or shape is None
+        or not isinstance(content, dict)
+        or not isinstance(metadata, dict)
+    ):
+        raise Invalid(f"a message of type {msg_type!r}")
+    for name, kind in shape.items():
+        if not isinstance(content.get(name), kind):
+            raise Invalid(f"{msg_type} with {name}={content.get(name)!r:.80}")
+    if msg_type == "stream" and content["name"] not in ("stdout", "stderr"):
+        raise Invalid(f"a stream {content['name']!r:.80}")
+    if msg_type == "error" and not all(isinstance(line, str) for line in content["traceback"]):
+        raise Invalid("an error whose traceback is no text")
+    return Published(msg_type, content, metadata, frame.buffers, live_parent(message.get("p")))
+
+
+def text(frame: Frame, live_parent: Callable[[object], MsgId | None]) -> tuple[str, str, MsgId | None]:
+    """Check a piece of a stream; gives its name, text and parent."""
+    name = frame.message.get("name")
+    if name not in ("stdout", "stderr") or len(frame.buffers) != 1:
+        raise Invalid(f"a piece of stream {name!r:.80}")
+    return name, frame.buffers[0].decode("utf-8", "replace"), live_parent(frame.message.get("p"))
+
+
+def query(message: Json) -> QueryDict:
+    """Check what a cell asks of sub-models."""
+    value = message.get("q")
+    if not isinstance(value, dict):
+        raise Invalid("a query without fields")
+    prompts, model, line = value.get("prompts"), value.get("model"), value.get("line")
+    if not isinstance(prompts, list) or not prompts or not all(isinstance(prompt, str) for prompt in prompts):
+        raise Invalid("a query without prompts")
+    if not (model is None or isinstance(model, str)) or not (line is None or isinstance(line, int)):
+        raise Invalid("a query with a model that is no name")
+    return {"prompts": prompts, "model": model, "batched": bool(value.get("batched")), "line": line}
+
+
+def answer_state(value: Any) -> AnswerState:
+    """Check the state of ``answer``; anything else counts as no answer."""
+    if isinstance(value, dict) and isinstance(value.get("content"), str):
+        return {"content": value["content"], "ready": value.get("ready") is True}
+    return {"content": "", "ready": False}
+
+
+def integer(value: Any, default: int) -> int:
+    """Check a number."""
+    return value if isinstance(value, int) and 0 <= value < 1 << 53 else default

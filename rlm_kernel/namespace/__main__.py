@@ -1,0 +1,5 @@
+"""``python -m rlm_kernel.namespace CONNECTION LIFELINE``: started by the host, not by people."""
+
+from rlm_kernel.namespace.main import main
+
+main()

@@ -1,0 +1,250 @@
+"""What cells find in the namespace: sub-model calls and the answer."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any, Self
+
+from rlm_kernel.errors import RlmError
+from rlm_kernel.namespace.names import Table, show_vars
+from rlm_kernel.usage import Usage
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+    from rlm_kernel.contexts.document import Document
+    from rlm_kernel.engine.executor import AnswerState, ReplyDict
+    from rlm_kernel.namespace.calls import Calls
+    from rlm_kernel.namespace.shell import Shell
+
+
+class Reply(str):
+    """The answer of a sub-model: a text, with what it cost."""
+
+    usage: Usage
+    """What the call spent."""
+    node_id: str
+    """Where it stands in the tree of calls."""
+    error: str | None
+    """Why the call failed; ``None`` where it succeeded."""
+
+    def __new__(cls, text: str = "", usage: Usage | None = None, node_id: str = "", error: str | None = None) -> Self:
+        """Make a text with its origin."""
+        reply = super().__new__(cls, text)
+        reply.usage = usage or Usage()
+        reply.node_id = node_id
+        reply.error = error
+        return reply
+
+
+class FailedReply(Reply):
+    """A call that failed for good: false in a condition, and shows its error when printed."""
+
+    def __bool__(self) -> bool:
+        """Say no: there is no answer."""
+        return False
+
+    def __repr__(self) -> str:
+        """Show what it is."""
+        return f"<FailedReply: {self.error}>"
+
+
+def failed(error: str, usage: Usage | None = None, node_id: str = "") -> FailedReply:
+    """Make a failed reply."""
+    return FailedReply(f"[llm_query failed: {error}]", usage, node_id, error)
+
+
+class Answer(dict[str, Any]):
+    """The variable ``answer``: ``content`` and ``ready``, in any order, set by key, ``update`` or ``|=``."""
+
+    def __init__(self) -> None:
+        super().__init__(content="", ready=False)
+
+    def __missing__(self, key: str) -> Any:
+        """Keep the two keys readable after a ``clear()`` or ``pop()``."""
+        if key == "content":
+            return ""
+        if key == "ready":
+            return False
+        raise KeyError(key)
+
+
+def as_text(value: object) -> str:
+    """Give an answer as text: a text as it is, lists and dicts as JSON, anything else as it prints."""
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, dict | list | tuple):
+        try:
+            return json.dumps(value, ensure_ascii=False, indent=2)
+        except (TypeError, ValueError, RecursionError):
+            return str(value)
+    return str(value)
+
+
+class Queries:
+    """The functions a cell can call."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self.shell: Shell | None = None
+        self._final: Answer | None = None
+
+    def names(self) -> dict[str, Any]:
+        """Give what the namespace starts with."""
+        return {
+            "llm_query": self.llm_query,
+            "llm_query_batched": self.llm_query_batched,
+            "llm_batch": self.llm_query_batched,
+            "answer": Answer(),
+            "FINAL": self.final,
+            "FINAL_VAR": self.final_var,
+            "SUBMIT": self.submit,
+            "SHOW_VARS": self.show_vars,
+            "load": self.load,
+        }
+
+    def _user_ns(self) -> dict[str, Any]:
+        if self.shell is None:
+            raise RuntimeError("the shell is not there yet")
+        user_ns: dict[str, Any] = self.shell.user_ns
+        return user_ns
+
+    def show_vars(self) -> Table:
+        """List the variables of the namespace with type and size."""
+        return show_vars(self._user_ns())
+
+    def load(self, path: str | os.PathLike[str], name: str | None = "context") -> Document:
+        """Load a document and make it the context.
+
+        Args:
+            path: The file.
+            name: The variable it becomes; ``None`` sets none.
+
+        Returns:
+            The document, a text that knows where its pages and sections are.
+
+        Raises:
+            ContextError: It cannot be loaded; the message names the file and what to do.
+        """
+        from rlm_kernel.contexts.load import load
+
+        document = load(path)
+        if name is not None:
+            self._user_ns()[name] = document
+        return document
+
+    # ---- sub-models
+
+    def llm_query(self, prompt: str, model: str | None = None) -> Reply:
+        """Ask a sub-model.
+
+        Args:
+            prompt: Everything it should know: it sees nothing else.
+            model: Another model than the one set for sub-calls.
+
+        Returns:
+            Its answer, a text; a `FailedReply`, which is false, where the call failed.
+        """
+        if isinstance(prompt, list | tuple):
+            raise TypeError("llm_query takes one text; for many, call llm_query_batched(prompts).")
+        return self._ask([prompt], model, batched=False)[0]
+
+    def llm_query_batched(self, prompts: Iterable[str], model: str | None = None) -> list[Reply]:
+        """Ask a sub-model many things at the same time.
+
+        Args:
+            prompts: One text for each call.
+            model: Another model than the one set for sub-calls.
+
+        Returns:
+            The answers, in the order of the prompts; a `FailedReply`, which is false, where a call failed.
+        """
+        if isinstance(prompts, str):
+            raise TypeError("llm_query_batched takes a list of texts; for one, call llm_query(prompt).")
+        return self._ask(list(prompts), model, batched=True)
+
+    def _ask(self, prompts: list[str], model: str | None, *, batched: bool) -> list[Reply]:
+        texts = [_prompt(prompt) for prompt in prompts]
+        if not texts:
+            return []
+        query = {"prompts": texts, "model": model, "batched": batched, "line": self._line()}
+        parent = self.shell.parent_id() if self.shell else None
+        try:
+            replies: list[ReplyDict] = self._calls.call({"t": "query", "q": query, "p": parent})
+        except RlmError as error:
+            return [failed(str(error)) for _ in texts]
+        return [_reply(reply) for reply in replies]
+
+    def _line(self) -> int | None:
+        """Find the line of the cell that is being run: the outermost frame with the person's globals."""
+        user_ns = self._user_ns()
+        line = None
+        frame = sys._getframe(1)
+        while frame is not None:
+            if frame.f_globals is user_ns:
+                line = frame.f_lineno
+            frame = frame.f_back  # type: ignore[assignment]
+        return line
+
+    # ---- the answer
+
+    def begin_run(self) -> None:
+        """Start a run: nothing is answered yet."""
+        self._final = None
+        self._user_ns()["answer"] = Answer()
+
+    def final(self, value: object = "") -> None:
+        """Give the final answer."""
+        self._final = Answer()
+        self._final.update(content=value, ready=True)
+        current = self._user_ns().get("answer")
+        if not isinstance(current, dict):
+            current = self._user_ns()["answer"] = Answer()
+        current.update(content=value, ready=True)
+
+    def final_var(self, name: object) -> None:
+        """Give the value of a variable as the final answer.
+
+        Args:
+            name: The variable's name, or the value itself.
+        """
+        user_ns = self._user_ns()
+        if isinstance(name, str) and name.strip().strip("'\"") in user_ns:
+            name = user_ns[name.strip().strip("'\"")]
+        elif isinstance(name, str) and name.isidentifier():
+            raise NameError(f"FINAL_VAR: there is no variable {name!r}; make it first, or call FINAL(text).")
+        self.final(name)
+
+    def submit(self, *values: object, **fields: object) -> None:
+        """Give the final answer, as a value or as fields by name."""
+        if fields:
+            self.final(next(iter(fields.values())) if len(fields) == 1 and not values else {**fields})
+        else:
+            self.final(values[0] if len(values) == 1 else list(values))
+
+    def answer_state(self) -> AnswerState:
+        """Read the answer as it stands after a cell."""
+        value = self._user_ns().get("answer")
+        if not isinstance(value, dict):
+            value = self._final or {"content": "" if value is None else value, "ready": False}
+        try:
+            return {"content": as_text(value.get("content", "")), "ready": bool(value.get("ready", False))}
+        except Exception as error:
+            return {"content": f"<answer cannot be shown: {type(error).__name__}: {error}>", "ready": False}
+
+
+def _prompt(prompt: object) -> str:
+    if isinstance(prompt, str):
+        return str(prompt)
+    if prompt is None or isinstance(prompt, dict | list | tuple | bytes):
+        raise TypeError(f"A prompt must be a text, not {type(prompt).__name__}.")
+    return str(prompt)
+
+
+def _reply(reply: ReplyDict) -> Reply:
+    usage = Usage.from_dict(reply["usage"])
+    if reply["error"] is not None:
+        return failed(reply["error"], usage, reply["node_id"])
+    return Reply(reply["text"], usage, reply["node_id"])
