@@ -16,13 +16,12 @@ from pathlib import Path
 YEARS = range(1901, 1933)
 """Theodore Roosevelt to Herbert Hoover: the canal, the war, the League, prohibition, the depression."""
 
-SENTENCE_END = re.compile(
-    r"(?<=[a-z0-9)\]][.?!])(?<!\d\.)(?<!\b(?:No|Mr|Dr|St)\.)(?<!\b(?:Gen|Col|Mrs|Hon)\.) +(?=[A-Z\"(])"
-)
+TITLES = r"(?<!\b(?:No|Mr|Dr|St)\.)(?<!\b(?:Gen|Col|Mrs|Hon)\.)"
+SENTENCE_END = re.compile(r"(?<=[a-z0-9)\]][.?!])(?<!\d\.)" + TITLES + r" +(?=[A-Z\"(])")
 
 
 def make_document(package: Path) -> str:
-    """Lay the addresses out in order of time: a heading line for each, then, as far as punctuation tells, one sentence a line.
+    """Lay the addresses out in order of time: a heading line for each, then one sentence a line.
 
     Args:
         package: The unpacked package; its folder ``data`` has one JSON file an address.

@@ -1,0 +1,119 @@
+"""What kind of document it is, judged as a reader does: by the lines that the first cells printed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["csv", "jsonl", "json", "web log", "log", "mail", "records", "prose", "list", "dict"]
+
+WEB_LOG = (
+    r"(?P<client>\S+) (?P<ident>\S+) (?P<user>\S+) \[(?P<date>[^:\]]+):(?P<time>[^\]]+)\]"
+    r' "(?P<method>\S+) (?P<path>\S+) ?(?P<protocol>[^"]*)" (?P<status>\d{3}) (?P<bytes>\d+|-)'
+    r'(?: "(?P<referrer>[^"]*)" "(?P<agent>[^"]*)")?'
+)
+"""Common and combined log format, as web servers write them."""
+DATED_LOG = (
+    r"\[?(?P<date>\d{4}-\d\d-\d\d)[ T](?P<time>[\d:.,]+)(?:Z|[+-]\d\d:?\d\d)?\]? .*?"
+    r"\b(?P<level>TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\b\W*(?P<message>.*)"
+)
+LABEL = r"(?P<label>[1-3]? ?[A-Za-z]+ ?\d+:\d+|\[\d+\]|\d+[.:)]|[A-Z]{1,5}-?\d+[.:)])\s+(?=\S)"
+"""A reference at the start of a line: ``Mark 4:1``, ``[12]``, ``17.``, ``A-3:``."""
+_TABULAR = ("csv", "jsonl", "json", "web log", "log", "mail")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the first cells told of the document."""
+
+    kind: Kind
+    type: str
+    """The Python type of ``context``."""
+    name: str = ""
+    """The file's name, where it has one."""
+    lines: int = 0
+    delimiter: str = ","
+    pages: bool = False
+    verses: bool = False
+    """Each line seen begins with a reference like ``Mark 4:1``."""
+
+    @property
+    def tabular(self) -> bool:
+        """Whether it can be read as rows with columns."""
+        return self.kind in _TABULAR
+
+    @property
+    def line_records(self) -> bool:
+        """Whether each line stands for itself, so that a passage is one line."""
+        return self.kind in ("csv", "jsonl", "web log", "log", "records")
+
+
+def judge(look: str, prepared: str) -> Shape:
+    """Judge the shape from what the first two cells printed."""
+    kind_of = _field(look, "type")
+    lines = [line[2:] for line in prepared.splitlines() if line.startswith("| ")]
+    whole = [line for line in lines if not line.endswith("…")]
+    items = _field(prepared, "items")
+    kind, delimiter = ("json", ",") if items == "dict" else _judge_lines(lines, whole)
+    if kind_of in ("list", "tuple", "dict") and kind != "json":
+        kind = "dict" if kind_of == "dict" else "list"
+    return Shape(
+        kind=kind,
+        type=kind_of,
+        name=_field(look, "name"),
+        lines=int(_field(prepared, "lines").replace(",", "") or 0),
+        delimiter=delimiter,
+        pages=bool(_field(prepared, "pages")),
+        verses=kind == "records"
+        and all(re.match(r"(?:[1-3]? ?[A-Za-z]+) ?\d+:\d+\s", line) for line in lines if line.strip()),
+    )
+
+
+def _field(printed: str, name: str) -> str:
+    found = re.search(rf"^{name}: (.*)$", printed, re.MULTILINE)
+    return found[1].strip() if found else ""
+
+
+def _judge_lines(lines: list[str], whole: list[str]) -> tuple[Kind, str]:
+    filled = [line for line in lines if line.strip()]
+    if not filled:
+        return "prose", ","
+    if len(whole) >= 2 and all(_json_object(line) for line in whole if line.strip()):
+        return "jsonl", ","
+    if filled[0].lstrip("\ufeff \t").startswith(("{", "[{")) or filled[0].strip() == "[":
+        return "json", ","
+    for kind, pattern in (("web log", WEB_LOG), ("log", DATED_LOG)):
+        if sum(bool(re.match(pattern, line)) for line in filled) >= max(2, 0.6 * len(filled)):
+            return kind, ","  # type: ignore[return-value]  # two of the kinds, by name
+    for delimiter in (",", "\t", ";", "|"):
+        if _is_csv(whole, delimiter):
+            return "csv", delimiter
+    if re.match(r"From \S+ |(?:Return-Path|Received|From|Message-ID|Date|Subject|Delivered-To): ", filled[0]):
+        headers = sum(bool(re.match(r"[A-Z][A-Za-z-]*: |[ \t]", line)) for line in filled[:6])
+        return ("mail", ",") if headers >= min(3, len(filled) - 1) else ("prose", ",")
+    if len(filled) >= 4 and all(re.match(LABEL, line) for line in filled):
+        return "records", ","
+    return "prose", ","
+
+
+def _json_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def _is_csv(lines: list[str], delimiter: str) -> bool:
+    filled = [line for line in lines if line.strip()]
+    if len(filled) < 3:
+        return False
+    cells = list(csv.reader(filled, delimiter=delimiter))
+    header = [name.strip().lstrip("\ufeff") for name in cells[0]]
+    named = (
+        all(header) and len(set(header)) == len(header) and not any(re.fullmatch(r"-?[\d.,]+", name) for name in header)
+    )
+    same = sum(len(row) == len(header) for row in cells)
+    return len(header) >= 2 and named and all(len(name) <= 60 for name in header) and same >= max(3, 0.8 * len(cells))
