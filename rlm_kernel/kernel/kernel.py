@@ -401,9 +401,9 @@ class RlmKernel(Kernel):
         if parent is None:
             self.log.warning("Output before the first cell: %s", message.msg_type)
             return
+        self.publish(message.msg_type, message.content, parent.message, message.metadata, message.buffers)
         if parent.msg_id in self._recorded or message.msg_type == "update_display_data":
             self.recorder.add(message._replace(parent=parent.msg_id))
-        self.publish(message.msg_type, message.content, parent.message, message.metadata, message.buffers)
 
     async def query(self, query: QueryDict, parent: MsgId | None) -> list[ReplyDict]:
         """Hand an ``llm_query`` to the session."""
