@@ -7,6 +7,7 @@ import html
 import io
 import json
 from bisect import bisect_right
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, SupportsIndex
 
@@ -67,8 +68,8 @@ class Document(str):
     @property
     def pages(self) -> list[str]:
         """The pages' texts; empty where the format has no pages."""
-        ends = (*self._page_starts[1:], len(self))
-        return [self[start:end].rstrip("\n") for start, end in zip(self._page_starts, ends, strict=True)]
+        edges = (*self._page_starts, len(self))
+        return [self[start:end].rstrip("\n") for start, end in pairwise(edges)]
 
     @property
     def rows(self) -> list[dict[str, str]]:
