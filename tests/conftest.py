@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from server import endpoint as endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

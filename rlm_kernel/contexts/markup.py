@@ -15,6 +15,7 @@ _BLOCKS = frozenset({
 })  # fmt: skip
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _PARAGRAPHS = frozenset({"p", "pre", "table", "ul", "ol", "dl", "blockquote", *_HEADINGS})
+_TABLE = frozenset({"table", "tbody", "thead", "tfoot", "tr"})
 _DECLARED = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]+)", re.IGNORECASE)
 
 
@@ -57,8 +58,8 @@ class _Reader(HTMLParser):
         self._due = 0  # 1: a new line, 2: an empty line before it
         self._skipped: list[str] = []
         self._preformatted = 0
-        self._cells = 0
-        self._cell_began = 0  # lines there were when the current table cell began
+        self._cells = 0  # of the current table row
+        self._cell_began = (0, 0)  # how many lines, and characters of the last one, there were before the current cell
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in _SKIPPED:
@@ -114,10 +115,12 @@ class _Reader(HTMLParser):
         return re.sub(r"\n{3,}", "\n\n", "\n".join(self._lines)).strip("\n")
 
     def _boundary(self, tag: str) -> None:
+        if self._cells and tag not in _TABLE and self._cell_began == (len(self._lines), len(self._line)):
+            return  # a block at the beginning of a cell begins with it
         self._due = max(self._due, 2 if tag in _PARAGRAPHS else 1)
 
     def _begin_cell(self) -> None:
-        if self._cells and len(self._lines) == self._cell_began:
+        if self._cells and len(self._lines) == self._cell_began[0]:
             self._due = 0
             self._line = self._line.rstrip() + " | "
         else:
@@ -125,7 +128,7 @@ class _Reader(HTMLParser):
         if not self._cells:
             self._break()
         self._cells += 1
-        self._cell_began = len(self._lines)
+        self._cell_began = (len(self._lines), len(self._line))
 
     def _break(self) -> None:
         if self._due:
