@@ -22,6 +22,10 @@ LEAST_OUTPUT = 256
 CHARS_PER_TOKEN = 3
 """English text has about four; fewer are assumed, so that the reservation holds."""
 TOKENS_PER_MESSAGE = 8
+OUTPUT_WEIGHT = 5
+"""A token received costs about so many times what a token sent does (4 to 8 with the usual providers)."""
+CACHED_SHARE = 0.1
+"""Share of the price that a cached token costs with most providers."""
 
 
 class Meter(NamedTuple):
@@ -45,10 +49,11 @@ class Meter(NamedTuple):
 
 
 class Rates:
-    """The dearest dollars per token seen of each model: what the next request to it may cost at most.
+    """What a token of each model has cost at most: what the next request to it may cost.
 
     Learned from replies, because only they state what a provider charges. Before the first one the cost is not known,
-    and nothing is reserved for it; a model whose cost is never known cannot be held to a limit of cost.
+    and nothing is reserved for it; a model whose cost is never known cannot be held to a limit of cost. Used for
+    reservations only: what is reported as spent is never computed from here.
     """
 
     def __init__(self) -> None:
@@ -56,13 +61,22 @@ class Rates:
 
     def learn(self, model: str, usage: Usage) -> None:
         """Take the true usage of a reply."""
-        if usage.cost_usd is not None and usage.tokens:
-            self._rates[model] = max(self._rates.get(model, 0.0), usage.cost_usd / usage.tokens)
+        weight = _weight(usage.input_tokens - usage.cached_tokens * (1 - CACHED_SHARE), usage.output_tokens)
+        if usage.cost_usd is not None and weight > 0:
+            self._rates[model] = max(self._rates.get(model, 0.0), usage.cost_usd / weight)
 
-    def cost(self, model: str, tokens: int) -> float | None:
+    def cost(self, model: str, sent: int, received: int) -> float | None:
         """Estimate what so many tokens cost; ``None`` where nothing is known of the model."""
         rate = self._rates.get(model)
-        return None if rate is None else rate * tokens
+        return None if rate is None else rate * _weight(sent, received)
+
+    def is_free(self, model: str) -> bool:
+        """Tell whether every reply of a model so far was free."""
+        return self._rates.get(model) == 0.0
+
+
+def _weight(sent: float, received: float) -> float:
+    return sent + OUTPUT_WEIGHT * received
 
 
 def input_estimate(request: ModelRequest) -> int:
@@ -209,10 +223,13 @@ def worst_case(request: ModelRequest, rates: Rates) -> Usage:
     """Give what a request may use at most, as far as that can be known before it is sent."""
     sent = input_estimate(request)
     received = request.max_output_tokens or ASSUMED_OUTPUT
-    return Usage(sent, 0, received, calls=1, cost_usd=rates.cost(request.model, sent + received))
+    return Usage(sent, 0, received, calls=1, cost_usd=rates.cost(request.model, sent, received))
 
 
 def usage_of_cut(request: ModelRequest, received: str, rates: Rates) -> Usage:
-    """Estimate what a request has used that was cut short before its usage came: it was sent, and may be charged."""
-    sent, got = request.chars // 4, len(received) // 4
-    return Usage(sent, 0, got, calls=0, cost_usd=rates.cost(request.model, sent + got), estimated=True)
+    """Estimate the tokens of a request that was cut short before its usage came.
+
+    It was sent and may be charged; what it cost is not known, unless the model is free.
+    """
+    cost = 0.0 if rates.is_free(request.model) else None
+    return Usage(request.chars // 4, 0, len(received) // 4, calls=0, cost_usd=cost, estimated=True)

@@ -247,6 +247,7 @@ class Run:
         if self._is_answered(result):
             self._end("answered")
         elif ended.cause or result.status == "stopped":
+            node.status = "stopped"
             self._give_up(ended.cause)
         else:
             self._conversation.turn(splitter.text, node.output, [*_cell_notes(result), *self._news()])

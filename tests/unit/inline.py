@@ -1,9 +1,10 @@
-"""An executor that runs cells by `exec` in a thread, and an observer that writes everything down: for tests of the engine."""
+"""For tests of the engine: an executor that runs cells by `exec` in a thread, and an observer that writes all down."""
 
 from __future__ import annotations
 
 import ast
 import asyncio
+import concurrent.futures
 import contextlib
 import io
 import threading
@@ -75,7 +76,11 @@ class InlineExecutor:
         self._count += 1
         self._interrupted.clear()
         loop = asyncio.get_running_loop()
-        self.names |= {"wait": self._wait, "FINAL": self._final, "FINAL_VAR": lambda name: self._final(self.names[name])}
+        self.names |= {
+            "wait": self._wait,
+            "FINAL": self._final,
+            "FINAL_VAR": lambda name: self._final(self.names[name]),
+        }
         self.names["llm_query"] = lambda prompt, model=None: self._query(loop, [prompt], model, batched=False)[0]
         self.names["llm_query_batched"] = lambda prompts, model=None: self._query(loop, prompts, model, batched=True)
         return await asyncio.to_thread(self._run, cell.code)
@@ -97,7 +102,7 @@ class InlineExecutor:
             status = "stopped"
         except SystemExit:
             status = "died"
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a cell raises is its result
             status = "error"
             lines = traceback.format_exception(error)
             outputs.append(
@@ -136,11 +141,12 @@ class InlineExecutor:
         query = QueryDict(prompts=list(prompts), model=model, batched=batched, line=1)
         replies = asyncio.run_coroutine_threadsafe(self._queries(query), loop)
         while True:
-            with contextlib.suppress(TimeoutError):
-                return replies.result(timeout=0.01)
+            concurrent.futures.wait([replies], timeout=0.01)
             if self._interrupted.is_set():
                 replies.cancel()
                 raise KeyboardInterrupt
+            if replies.done():
+                return replies.result()
 
 
 class Diary(Observer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 
 import pytest
@@ -153,13 +154,17 @@ def test_cost_is_expected_from_what_was_seen() -> None:
     request = ModelRequest("m", (Message("user", "x" * 400),), max_output_tokens=50)
     assert worst_case(request, rates).cost_usd is None
     rates.learn("m", Usage(100, 0, 100, 1, None))
-    assert rates.cost("m", 10) is None
-    rates.learn("m", Usage(100, 0, 100, 1, 0.02))
+    assert rates.cost("m", 10, 10) is None
+    rates.learn("m", Usage(100, 0, 100, 1, 0.06))
     rates.learn("m", Usage(100, 0, 100, 1, 0.01))
-    assert rates.cost("m", 10) == pytest.approx(0.001)
+    assert rates.cost("m", 10, 1) == pytest.approx(0.0015)
+    rates.learn("n", Usage(1000, 1000, 0, 1, 0.01))
+    assert rates.cost("n", 100, 0) == pytest.approx(0.01)
     cut = usage_of_cut(request, "abcd" * 10, rates)
     assert (cut.input_tokens, cut.output_tokens, cut.calls, cut.estimated) == (100, 10, 0, True)
-    assert cut.cost_usd == pytest.approx(0.011)
+    assert cut.cost_usd is None
+    rates.learn("free", Usage(100, 0, 100, 1, 0.0))
+    assert usage_of_cut(dataclasses.replace(request, model="free"), "", rates).cost_usd == 0.0
 
 
 def test_meters_say_what_is_left() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlm_kernel.engine.executor import Output
 from rlm_kernel.engine.shown import error_text, head_and_tail, plain, rich_text, shown
+
+if TYPE_CHECKING:
+    from rlm_kernel.engine.executor import Output
 
 
 def test_streams_values_and_errors_in_order() -> None:
@@ -63,7 +67,7 @@ def test_terminal_codes_are_taken_away(raw: str, expected: str) -> None:
         ({"text/plain": "x", "text/html": "<b>x</b>"}, "x"),
         ({"text/plain": "<IPython.core.display.Markdown object>", "text/markdown": "# Title"}, "# Title"),
         ({"text/plain": "<IPython.core.display.HTML object>", "text/html": "<p>a &amp; b</p>\n<br>c"}, "a & b\nc"),
-        ({"text/plain": "<Figure size 640x480 with 1 Axes>", "image/png": "iVBOR"}, "<Figure size 640x480 with 1 Axes>\n[image/png]"),
+        ({"text/plain": "<Figure 640x480>", "image/png": "iVBOR"}, "<Figure 640x480>\n[image/png]"),
         ({"text/plain": ["a\n", "b"]}, "a\nb"),
         ({"image/png": "x"}, "[image/png]"),
         ({"application/json": {"a": 1}}, "{'a': 1}"),
@@ -86,7 +90,7 @@ TRACEBACK = [
 
 
 def test_a_traceback_is_trimmed_to_the_cell() -> None:
-    parts = TRACEBACK[:2] + ["\n\n".join(TRACEBACK[2:])]
+    parts = [*TRACEBACK[:2], "\n\n".join(TRACEBACK[2:])]
     assert error_text("ValueError", "", parts) == (
         "ValueError                                Traceback (most recent call last)\n"
         "Cell In[2], line 3\n      1 import json\n      2 \n----> 3 json.loads('{')\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ def split(text: str, *cuts: int) -> ReplySplitter:
     """Feed a text cut at some places; check that the pieces add up to the parts."""
     splitter, seen = ReplySplitter(), {"prose": "", "code": ""}
     edges = [0, *sorted(cut for cut in cuts if cut < len(text)), len(text)]
-    pieces = [piece for a, b in zip(edges, edges[1:], strict=False) for piece in splitter.feed(text[a:b])]
+    pieces = [piece for a, b in pairwise(edges) for piece in splitter.feed(text[a:b])]
     for part, pos, piece in [*pieces, *splitter.finish()]:
         assert pos == len(seen[part])
         seen[part] += piece
