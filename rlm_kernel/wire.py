@@ -1,7 +1,7 @@
 """Frames between the host and a namespace process.
 
-One frame is ``!II`` (length of the JSON, number of buffers), then ``!Q`` for the size of each buffer, the JSON object and
-the buffers. File descriptors (checkpoints, restores) travel beside a frame by ``SCM_RIGHTS``.
+One frame is ``!II`` (length of the JSON, number of buffers), then ``!Q`` for the size of each buffer, the JSON object
+and the buffers. File descriptors (checkpoints, restores) travel beside a frame by ``SCM_RIGHTS``.
 
 `Decoder` is shared by both ends. The blocking end, `Connection`, is here; the asyncio end is `rlm_kernel.host.link`.
 """
@@ -72,7 +72,7 @@ def clean(value: object, depth: int = 0) -> Any:
 def _text(value: object) -> str:
     try:
         return str(value)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - any object may fail to print
         return f"<{type(value).__name__}: {type(error).__name__} in str()>"
 
 
@@ -190,8 +190,8 @@ def send_with_fd(sock: socket.socket, data: bytes, fd: int) -> int:
 class Connection:
     """The blocking end, in the namespace process.
 
-    A KeyboardInterrupt must never cut a frame in two. So the SIGINT handler calls `defer`, and where that answers ``True``
-    the interrupt is raised only when the frame is through.
+    A KeyboardInterrupt must never cut a frame in two. So the SIGINT handler calls `defer`, and where that answers
+    ``True`` the interrupt is raised only when the frame is through.
     """
 
     def __init__(self, sock: socket.socket) -> None:

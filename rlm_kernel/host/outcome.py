@@ -1,13 +1,41 @@
-"""What a person is told when a namespace process died."""
+"""How a cell ended, and what a person is told when its process died."""
 
 from __future__ import annotations
 
 import re
 import signal
+from typing import TYPE_CHECKING
 
+from rlm_kernel.host import validate
 from rlm_kernel.host.records import ExecuteReply
 
+if TYPE_CHECKING:
+    from rlm_kernel.host.records import Json
+
 _FATAL = re.compile(r"Fatal Python error: ([^\n]+)")
+
+
+def cell_reply(count: int, reply: Json, *, interrupted: bool) -> ExecuteReply:
+    """Check and give what the namespace says of a cell that ran to its end.
+
+    Args:
+        count: The cell's execution count.
+        reply: What came.
+        interrupted: Whether it was interrupted meanwhile.
+    """
+    ok = reply.get("status") == "ok"
+    traceback, payload, expressions = (reply.get(key) for key in ("traceback", "payload", "user_expressions"))
+    return ExecuteReply(
+        status="ok" if ok else "error",
+        execution_count=count,
+        answer=validate.answer_state(reply.get("answer")),
+        payload=[item for item in payload if isinstance(item, dict)] if isinstance(payload, list) else [],
+        user_expressions=expressions if isinstance(expressions, dict) else {},
+        ename=str(reply.get("ename", "")),
+        evalue=str(reply.get("evalue", "")),
+        traceback=[str(line) for line in traceback] if isinstance(traceback, list) else [],
+        interrupted=interrupted and not ok,
+    )
 
 
 def words_of_death(code: int | None, last_words: str) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rlm_kernel.wire import pack, send_with_fd
+
+if TYPE_CHECKING:
+    import socket
 
 KEEP = 40
 """Checkpoints kept at most; the oldest goes first."""
@@ -24,10 +27,8 @@ class Parked:
 
     count: int
     """Execution count of that cell."""
-    pid: int
     sock: socket.socket
-    comms: frozenset[str]
-    """Comms that were open."""
+    """While it is open the process waits; when it closes the process ends."""
 
     def send_restore(self, connection: socket.socket) -> None:
         """Have it fork, the fork to go on over ``connection``.

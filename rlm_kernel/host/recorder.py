@@ -60,8 +60,8 @@ class _Cell:
 class OutputRecorder:
     """Keeps the outputs of each cell, by the message id they were published under.
 
-    Streams are joined, ``clear_output`` is obeyed, and ``update_display_data`` changes every output with that display id,
-    whichever cell it is in. What goes into an ``Output`` widget is the widget's, not the cell's.
+    Streams are joined, ``clear_output`` is obeyed, and ``update_display_data`` changes every output with that display
+    id, whichever cell it is in. What goes into an ``Output`` widget is the widget's, not the cell's.
     """
 
     def __init__(self) -> None:

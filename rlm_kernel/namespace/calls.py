@@ -54,7 +54,7 @@ class Calls:
         self.detached = False
 
     def detach(self) -> None:
-        """Let go of the connection: this process is a fork, of ours or of the person's, and two must not write to it."""
+        """Let go of the connection: this process is a fork, ours or the person's, and two must not write to it."""
         self.connection.sock.close()
         self.detached = True
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rlm_kernel.namespace import comms, names
 from rlm_kernel.namespace.streams import flush_real
@@ -19,13 +20,15 @@ if TYPE_CHECKING:
     from rlm_kernel.namespace.queries import Queries
     from rlm_kernel.wire import Json
 
+log = logging.getLogger(__name__)
+
 
 class Cells:
     """Serves the requests of the host, one at a time."""
 
     def __init__(self, namespace: Namespace, queries: Queries) -> None:
         self._namespace = namespace
-        self._shell = namespace.shell
+        self._shell: Any = namespace.shell
         self._queries = queries
         self._names = queries.names()
         self._kinds: dict[str, Callable[[Json], Json]] = {
@@ -65,6 +68,10 @@ class Cells:
         try:
             result = self._until_done(namespace.cell)
             return self._reply(result, message)
+        except Exception as error:
+            # IPython shows what a cell raises; this is one that it raised itself.
+            log.exception("a cell could not be run")
+            return self._ended("error", ename=type(error).__name__, evalue=_message(error), traceback=[_message(error)])
         except KeyboardInterrupt:
             # It came outside the cell's code: before its first line, or in IPython's own work around it.
             shell._showtraceback(KeyboardInterrupt, KeyboardInterrupt(), ["KeyboardInterrupt"])
@@ -92,11 +99,11 @@ class Cells:
         problem = None
         try:
             transformed = shell.transform_cell(code)
-        except Exception:
+        except Exception:  # noqa: BLE001 - input transformers are the person's; run_cell shows what they raised
             transformed, problem = code, sys.exc_info()
         if not shell.should_run_async(code, transformed_cell=transformed, preprocessing_exc_tuple=problem):
-            return shell.run_cell(code, **options)
-        result = None
+            return cast("ExecutionResult", shell.run_cell(code, **options))
+        result: ExecutionResult | None = None
         try:
             result = await shell.run_cell_async(
                 code, transformed_cell=transformed, preprocessing_exc_tuple=problem, **options
@@ -105,7 +112,7 @@ class Cells:
             shell.events.trigger("post_execute")
             if not message["silent"]:
                 shell.events.trigger("post_run_cell", result)
-        return result
+        return cast("ExecutionResult", result)
 
     def _reply(self, result: ExecutionResult, message: Json) -> Json:
         shell = self._shell
@@ -183,7 +190,7 @@ class Cells:
     # ---- runs
 
     def _describe(self, message: Json) -> Json:
-        return {**names.describe(self._shell.user_ns)}
+        return names.describe(self._shell.user_ns)
 
     def _begin_run(self, message: Json) -> Json:
         self._queries.begin_run()
@@ -217,5 +224,5 @@ class Cells:
 def _message(error: BaseException | None) -> str:
     try:
         return str(error)
-    except Exception as again:
+    except Exception as again:  # noqa: BLE001 - any object may fail to print
         return f"<{type(again).__name__} in str()>"

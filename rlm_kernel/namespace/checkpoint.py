@@ -14,7 +14,6 @@ What does not survive a fork, and is dealt with here:
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
 import signal
@@ -30,6 +29,7 @@ from rlm_kernel.namespace.streams import flush_real
 from rlm_kernel.wire import Connection, Frame
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterator
 
     from rlm_kernel.namespace.main import Namespace
@@ -64,7 +64,11 @@ class Checkpoints:
         with warnings.catch_warnings():
             # Python warns of native threads; _refusal has decided which of them matter.
             warnings.simplefilter("ignore", DeprecationWarning)
-            pid = os.fork()
+            try:
+                pid = os.fork()
+            except OSError as error:
+                calls.send({"t": "reply", "rid": number, "v": {"refusal": f"the system refused to fork: {error}"}})
+                return
         if pid == 0:
             host_end.close()
             self._park(parked_end, random_state)

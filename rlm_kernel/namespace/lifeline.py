@@ -12,9 +12,10 @@ import threading
 def arm(fd: int) -> None:
     """Die when the host closes, or loses, the other end of a pipe.
 
-    On Linux the operating system itself then kills the whole process group: the namespace in the middle of a loop in C,
-    its parked checkpoints, and what they started. (``PR_SET_PDEATHSIG`` would follow the parent *thread*, and a restored
-    checkpoint has another parent.) Elsewhere a thread watches; checkpoints, which it would forbid, are off there.
+    On Linux the operating system itself then kills the whole process group: the namespace in the middle of a loop in
+    C, its parked checkpoints, and what they started. (``PR_SET_PDEATHSIG`` would follow the parent *thread*, and a
+    restored checkpoint has another parent.) Elsewhere a thread watches; it would forbid checkpoints, but they are off
+    there anyway.
 
     Args:
         fd: The reading end; nothing is ever written.

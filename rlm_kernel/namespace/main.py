@@ -48,6 +48,7 @@ class Namespace:
         """The task of the running cell."""
         self._in_comm = False
         queries = Queries(self.calls)
+        self.shell: Any
         self.shell, self.reader = make_shell(self.publish, self.calls, queries.names())
         queries.shell = self.shell
         self.cells = Cells(self, queries)
@@ -126,7 +127,7 @@ class Namespace:
     def _run_loop(self, waiting: asyncio.Task[None]) -> None:
         try:
             self.loop.run_until_complete(waiting)
-        except BaseException:
+        except BaseException:  # noqa: BLE001
             # A background task of a cell was interrupted, or called sys.exit: that ends the task, not the process.
             if not waiting.done():
                 traceback.print_exc()
@@ -141,7 +142,7 @@ class Namespace:
             reply = self.cells.serve(kind, message)
         except KeyboardInterrupt:
             reply = {"failed": "interrupted"}
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - inspecting the person's objects runs their code
             reply = {"failed": f"{type(error).__name__}: {error}"}
         if self.calls.detached:
             os._exit(0)  # a cell called os.fork() and its child came back here: there can be only one namespace
@@ -198,7 +199,7 @@ def main() -> None:
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     import faulthandler
 
-    faulthandler.enable(sys.__stderr__)
+    faulthandler.enable(2)
     namespace = Namespace(socket.socket(fileno=connection))
     namespace.ready_for_interrupt()
     namespace.calls.send({"t": "hello", "pid": os.getpid()})

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from rlm_kernel.engine.executor import NameInfo, NamespaceInfo
+from typing import Any
 
 OURS = frozenset(
     {"llm_query", "llm_query_batched", "llm_batch", "answer", "FINAL", "FINAL_VAR", "SUBMIT", "SHOW_VARS", "load"}
@@ -25,7 +22,7 @@ class Table(str):
         return str(self)
 
 
-def name_infos(user_ns: dict[str, Any]) -> list[NameInfo]:
+def name_infos(user_ns: dict[str, Any]) -> list[dict[str, str]]:
     """List the names the person or the model made, oldest first."""
     return [
         {"name": name, "type": type_of(value), "size": size_of(value)}
@@ -59,8 +56,7 @@ def size_of(value: object) -> str:
             text = repr(value)
             return text if len(text) <= 24 else ""
         return f"{len(value):,} items"  # type: ignore[arg-type]
-    except Exception:
-        # Any object may refuse to be measured; the list of names must not break over it.
+    except Exception:  # noqa: BLE001 - any object may refuse to be measured
         return ""
 
 
@@ -73,8 +69,8 @@ def show_vars(user_ns: dict[str, Any]) -> Table:
     return Table("\n".join(f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]}".rstrip() for row in rows))
 
 
-def describe(user_ns: dict[str, Any]) -> NamespaceInfo:
-    """Tell what is in the namespace before a run."""
+def describe(user_ns: dict[str, Any]) -> dict[str, Any]:
+    """Tell what is in the namespace before a run: the ``NamespaceInfo`` of the engine."""
     from rlm_kernel.contexts.describe import describe as describe_context
 
     value = user_ns.get("context")

@@ -13,11 +13,12 @@ from rlm_kernel.usage import Usage
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
+    from types import FrameType
 
     from rlm_kernel.contexts.document import Document
-    from rlm_kernel.engine.executor import AnswerState, ReplyDict
     from rlm_kernel.namespace.calls import Calls
     from rlm_kernel.namespace.shell import Shell
+    from rlm_kernel.wire import Json
 
 
 class Reply(str):
@@ -147,7 +148,8 @@ class Queries:
         Returns:
             Its answer, a text; a `FailedReply`, which is false, where the call failed.
         """
-        if isinstance(prompt, list | tuple):
+        given: object = prompt
+        if isinstance(given, list | tuple):
             raise TypeError("llm_query takes one text; for many, call llm_query_batched(prompts).")
         return self._ask([prompt], model, batched=False)[0]
 
@@ -165,14 +167,14 @@ class Queries:
             raise TypeError("llm_query_batched takes a list of texts; for one, call llm_query(prompt).")
         return self._ask(list(prompts), model, batched=True)
 
-    def _ask(self, prompts: list[str], model: str | None, *, batched: bool) -> list[Reply]:
+    def _ask(self, prompts: list[object], model: str | None, *, batched: bool) -> list[Reply]:
         texts = [_prompt(prompt) for prompt in prompts]
         if not texts:
             return []
         query = {"prompts": texts, "model": model, "batched": batched, "line": self._line()}
         parent = self.shell.parent_id() if self.shell else None
         try:
-            replies: list[ReplyDict] = self._calls.call({"t": "query", "q": query, "p": parent})
+            replies: list[Json] = self._calls.call({"t": "query", "q": query, "p": parent})
         except RlmError as error:
             return [failed(str(error)) for _ in texts]
         return [_reply(reply) for reply in replies]
@@ -181,11 +183,11 @@ class Queries:
         """Find the line of the cell that is being run: the outermost frame with the person's globals."""
         user_ns = self._user_ns()
         line = None
-        frame = sys._getframe(1)
+        frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             if frame.f_globals is user_ns:
                 line = frame.f_lineno
-            frame = frame.f_back  # type: ignore[assignment]
+            frame = frame.f_back
         return line
 
     # ---- the answer
@@ -224,14 +226,14 @@ class Queries:
         else:
             self.final(values[0] if len(values) == 1 else list(values))
 
-    def answer_state(self) -> AnswerState:
+    def answer_state(self) -> Json:
         """Read the answer as it stands after a cell."""
         value = self._user_ns().get("answer")
         if not isinstance(value, dict):
             value = self._final or {"content": "" if value is None else value, "ready": False}
         try:
             return {"content": as_text(value.get("content", "")), "ready": bool(value.get("ready", False))}
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the answer is the person's object, it may fail to print
             return {"content": f"<answer cannot be shown: {type(error).__name__}: {error}>", "ready": False}
 
 
@@ -243,7 +245,7 @@ def _prompt(prompt: object) -> str:
     return str(prompt)
 
 
-def _reply(reply: ReplyDict) -> Reply:
+def _reply(reply: Json) -> Reply:
     usage = Usage.from_dict(reply["usage"])
     if reply["error"] is not None:
         return failed(reply["error"], usage, reply["node_id"])

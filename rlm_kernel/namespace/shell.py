@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import ipykernel.zmqshell
 from IPython.core.error import StdinNotImplementedError, UsageError
@@ -41,7 +41,7 @@ class HostSession(Session):
 
     publish: Publish
 
-    def send(  # type: ignore[override]
+    def send(  # noqa: PLR0913 - the signature is jupyter_client's
         self,
         stream: object,
         msg_or_type: dict[str, Any] | str,
@@ -80,7 +80,7 @@ class KernelFacade:
 
     def get_parent(self, channel: str | None = None) -> dict[str, Any]:
         """Give the request that runs now."""
-        parent: dict[str, Any] = self.shell.get_parent()
+        parent: dict[str, Any] = self.shell.get_parent()  # type: ignore[no-untyped-call]
         return parent
 
     @property
@@ -170,7 +170,7 @@ class RlmMagics(Magics):
         """
         if cell is not None:
             raise UsageError("%%rlm must be the first line of a cell of its own.")
-        shell: Shell = self.shell
+        shell = cast("Shell", self.shell)
         try:
             text = self.calls.call({"t": "magic", "line": line, "p": shell.parent_id()})
         except RlmError as error:
@@ -189,11 +189,11 @@ class Shell(ipykernel.zmqshell.ZMQInteractiveShell):
 
     def ask_exit(self) -> None:
         """Tell the client that the person wants to leave; this process stays until the kernel ends it."""
-        self.payload_manager.write_payload({"source": "ask_exit", "keepkernel": self.keepkernel_on_exit})
+        cast("Any", self.payload_manager).write_payload({"source": "ask_exit", "keepkernel": self.keepkernel_on_exit})
 
     def parent_id(self) -> str | None:
         """Give the message id of what runs now, in this task or thread."""
-        header: dict[str, Any] = self.display_pub.parent_header or {}
+        header: dict[str, Any] = cast("Any", self.display_pub).parent_header or {}
         return header.get("msg_id")
 
     def show_rlm_error(
@@ -201,7 +201,7 @@ class Shell(ipykernel.zmqshell.ZMQInteractiveShell):
     ) -> list[str]:
         """Show an error of ours as one line: what is wrong and what to do, not where in our code."""
         lines = [f"\x1b[31m{kind.__name__}\x1b[39m: {value}"]
-        self._showtraceback(kind, value, lines)
+        self._showtraceback(kind, value, lines)  # type: ignore[no-untyped-call]
         return lines
 
 
@@ -229,10 +229,10 @@ def make_shell(publish: Publish, calls: Calls, names: dict[str, Any]) -> tuple[S
     reader = Reader(calls)
     reader.shell = shell
     shell.kernel = KernelFacade(shell, session, reader)
-    shell.displayhook.session = session
-    shell.displayhook.topic = b"execute_result"
-    shell.display_pub.session = session
-    shell.set_custom_exc((RlmError,), Shell.show_rlm_error)
+    for publisher in (cast("Any", shell.displayhook), cast("Any", shell.display_pub)):
+        publisher.session = session
+    cast("Any", shell.displayhook).topic = b"execute_result"
+    shell.set_custom_exc((RlmError,), Shell.show_rlm_error)  # type: ignore[no-untyped-call]
     RlmMagics.calls = calls
     shell.register_magics(RlmMagics)
     return shell, reader
