@@ -192,7 +192,7 @@ class Progress(Observer):
         colored = self._colored()
         for number in numbers:
             if number < len(colored) and (colored[number].plain or number < len(colored) - 1):
-                self._line(Text(CODE_INDENT) + colored[number])
+                self._line(Text(CODE_INDENT) + colored[number] if colored[number].plain.strip() else Text(""))
 
     def _colored(self) -> list[Text]:
         """Give all lines of the code in colour; together, since a string may go over many lines."""

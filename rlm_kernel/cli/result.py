@@ -18,7 +18,7 @@ MAX_CALL_ROWS = 8
 
 
 HEAD = ("call tree", "status", "in", "cached", "out", "cost", "time")
-STYLES = {"failed": "red", "limit": "yellow", "stopped": "yellow"}
+STYLES = {"failed": "red", "error": "red", "limit": "yellow", "stopped": "yellow"}
 
 
 class SpentDict(TypedDict):
@@ -103,7 +103,7 @@ def _rows(tree: Tree, run: Node) -> Iterator[Line]:
     yield 0, plain(run.label), run.outcome or run.status, tree.total(run.id), _seconds([run])
     turns = [node for node in tree.children(run.id) if node.kind == "turn"]
     for number, turn in enumerate(turns, 1):
-        yield 1, f"turn {number}: {plain(turn.label)}", turn.status, tree.total(turn.id), _seconds([turn])
+        yield 1, f"turn {number}: {plain(turn.label)}", _word(turn), tree.total(turn.id), _seconds([turn])
         for calls in _groups(tree.children(turn.id)):
             failed = sum(call.status == "failed" for call in calls)
             status = f"{failed} failed" if failed and len(calls) > 1 else calls[-1].status
@@ -112,6 +112,11 @@ def _rows(tree: Tree, run: Node) -> Iterator[Line]:
             )
             usage = sum((tree.total(call.id) for call in calls), Usage())
             yield 2, label, status, usage, _seconds(calls)
+
+
+def _word(turn: Node) -> str:
+    """A turn is done when its cell has run; that the cell failed is said all the same."""
+    return "error" if turn.status == "done" and turn.error else turn.status
 
 
 def _groups(calls: list[Node]) -> list[list[Node]]:

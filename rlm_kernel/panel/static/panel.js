@@ -194,13 +194,18 @@ class Nodes {
   }
 }
 
+/** A turn is done when its cell has run; that the cell failed is said all the same. @param {Row} row */
+function wordOf(row) {
+  return row.status === "done" && row.error ? "error" : row.status;
+}
+
 /** What a line shows, whether it is one node or a batch. @param {Item} item */
 function facts(item) {
   if (item.row) {
     const row = item.row;
     const model = row.model ?? "";
     const usage = row.kind === "call" ? row.usage : row.total;
-    return { ...row, kind: /** @type {string} */ (row.kind), model, usage, word: row.outcome ?? row.status, share: null };
+    return { ...row, kind: /** @type {string} */ (row.kind), model, usage, word: row.outcome ?? wordOf(row), share: null };
   }
   const calls = item.calls;
   const ended = calls.filter((row) => FINAL.has(row.status));
