@@ -401,7 +401,9 @@ class RlmKernel(Kernel):
         if parent is None:
             self.log.warning("Output before the first cell: %s", message.msg_type)
             return
-        self.publish(message.msg_type, message.content, parent.message, message.metadata, message.buffers)
+        # Shown within the output of another cell, it may not clear the rest of that.
+        if message.msg_type != "clear_output" or parent.msg_id == parent_id(parent.message):
+            self.publish(message.msg_type, message.content, parent.message, message.metadata, message.buffers)
         if parent.msg_id in self._recorded or message.msg_type == "update_display_data":
             self.recorder.add(message._replace(parent=parent.msg_id))
 

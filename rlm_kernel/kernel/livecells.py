@@ -265,7 +265,7 @@ class LiveCells(Observer, Executor):
         """Say how a cell ended: to those who bound it, and to the pages; the prose above it ends with it."""
         cell.status = status
         usage = self._tree.total(cell.turn.id) if self._tree else cell.turn.usage
-        cell.mark = finished(cell.mark, usage)
+        cell.mark = finished(cell.mark, cell.turn, usage)
         cell.badge = cell.mark["badge"]
         if cell.msg_id is not None and not run.fallback:
             if cell.reply is None:

@@ -90,9 +90,9 @@ def rlm_metadata(turn: Node, part: Part, number: int, anchor: str | None) -> Rlm
     )
 
 
-def finished(mark: RlmMetadata, usage: Usage) -> RlmMetadata:
-    """Add what is known when the turn is over."""
-    return RlmMetadata(**{**mark, "badge": badge(mark["turn"], usage), "usage": usage.to_dict()})
+def finished(mark: RlmMetadata, turn: Node, usage: Usage) -> RlmMetadata:
+    """Add what is known when the turn is over: what it cost, and which model the endpoint says has answered."""
+    return RlmMetadata(**{**mark, "model": turn.model, "badge": badge(mark["turn"], usage), "usage": usage.to_dict()})
 
 
 def prose_cell(cell_id: str, mark: RlmMetadata, source: str) -> CellDict:

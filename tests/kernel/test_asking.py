@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from tests.conftest import LiveKernel
 
 RUN_MIME = "application/vnd.rlm.run+json"
+
+
+def calls(k: LiveKernel) -> int:
+    """How many calls %rlm says were made in this notebook."""
+    found = re.search(r"spent here +([\d,]+) call", k.run("%rlm").text)
+    return int(found.group(1)) if found else 0
 
 
 @pytest.fixture
@@ -182,8 +189,7 @@ def test_rlm_refuses_in_one_clear_line_and_changes_nothing(k: LiveKernel, line: 
     before = k.run("%rlm").text
     ran = k.run(f"%rlm {line}")
     assert ran.status == "error"
-    assert ran.error["evalue"]
-    assert len(ran.error["traceback"]) < 6
+    assert len((ran.stream("stderr") + ran.error.get("evalue", "")).strip().splitlines()) == 1
     assert k.run("%rlm").text == before
 
 
@@ -208,15 +214,16 @@ def test_completion_and_inspection(k: LiveKernel) -> None:
 def test_a_cell_of_the_model_cannot_change_the_settings(k: LiveKernel, tmp_path: Path) -> None:
     ran = k.run(f"%%rlm --model {script(tmp_path, cell('%rlm --max-cost 100'), final('A.'))}\nWho?")
     first = ran.of("display_data")[-1]["data"][RUN_MIME]["cells"][0]
-    assert "settings are the person's" in first["outputs"][-1]["evalue"]
+    assert "settings are the person's" in str(first["outputs"])
     assert "$1.00" in k.run("%rlm").text
 
 
 def test_llm_query_in_a_persons_cell_is_a_run_of_its_own(k: LiveKernel, tmp_path: Path) -> None:
+    before = calls(k)
     k.run(f"%rlm --sub-model {script(tmp_path, sub='Yes.')}")
     ran = k.run("print(llm_query('Is it?'))")
     assert ran.text == "Yes.\n"
-    assert "1 call" in k.run("%rlm").text
+    assert calls(k) == before + 1
 
 
 def test_llm_query_in_the_models_cell_counts_for_the_run(k: LiveKernel, tmp_path: Path) -> None:
@@ -227,12 +234,18 @@ def test_llm_query_in_the_models_cell_counts_for_the_run(k: LiveKernel, tmp_path
 
 def test_step_by_step_without_a_page(k: LiveKernel, tmp_path: Path) -> None:
     msg_id = k.send(f"%%rlm --mode each --model {script(tmp_path, cell('y = 1'), final('A.'))}\nWho?")
-    paused = "Paused"
-    k.wait_for(lambda: any(paused in str(m["content"].get("data", "")) for m in k.of_parent(msg_id)))
+
+    def paused_in(turn: int) -> bool:
+        lines = [str(m["content"].get("data", "")) for m in k.of_parent(msg_id)]
+        return any(f"Paused · turn {turn} " in line and "before a cell" in line for line in lines)
+
+    k.wait_for(lambda: paused_in(1))
     assert k.run("'y' in globals()").result == "False", "while it is paused the person's cells run"
     assert "One step" in k.run("%rlm step").text
     k.wait_for(lambda: k.run("'y' in globals()").result == "True")
-    k.wait_for(lambda: "Going on" in k.run("%rlm resume").text)
+    assert "Going on" in k.run("%rlm resume").text
+    k.wait_for(lambda: paused_in(2))
+    assert "Going on" in k.run("%rlm resume").text
     assert k.finish(msg_id).status == "ok"
 
 

@@ -125,7 +125,8 @@ def test_the_answer_is_the_questions_output(page: Page, tmp_path: Path) -> None:
 
 def test_the_run_waits_for_the_bind_before_it_asks(k: LiveKernel, tmp_path: Path) -> None:
     page = Page(k, binds=False)
-    msg_id = page.ask(f"%%rlm --model {script(tmp_path, cell('name = input("who? ")'), final('A.'))}\nWho?")
+    model = script(tmp_path, cell("name = input('who? ')"), final("A."))
+    msg_id = page.ask(f"%%rlm --model {model}\nWho?")
     page.wait_for(lambda: page.of("insert"))
     time.sleep(0.7)
     page.look()
@@ -213,7 +214,8 @@ def test_stop_while_the_model_writes_aborts_the_bound_cell(page: Page, tmp_path:
 
 
 def test_stop_in_a_cell(page: Page, tmp_path: Path) -> None:
-    msg_id = page.ask(f"%%rlm --model {script(tmp_path, cell('import time\ntime.sleep(60)'))}\nWho?")
+    model = script(tmp_path, cell("import time\ntime.sleep(60)"))
+    msg_id = page.ask(f"%%rlm --model {model}\nWho?")
     page.wait_for(lambda: page.of("start"))
     time.sleep(0.3)
     started = time.monotonic()
