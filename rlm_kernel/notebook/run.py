@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rlm_kernel.notebook.expand import drop_model_cells, expand
 from rlm_kernel.notebook.files import KERNELSPEC, read_notebook, write_notebook
@@ -71,6 +71,7 @@ async def _execute(notebook: NotebookNode, folder: Path, cell_seconds: float | N
     notebook.metadata.setdefault("kernelspec", dict(KERNELSPEC))
     resources = {"metadata": {"path": str(folder)}}
     client = NotebookClient(notebook, timeout=cell_seconds, allow_errors=allow_errors, resources=resources)
+    client.on_cell_executed = _true_count
     try:
         await client.async_execute()
     except NoSuchKernel as error:
@@ -84,3 +85,10 @@ async def _execute(notebook: NotebookNode, folder: Path, cell_seconds: float | N
     except DeadKernelError:
         return "The kernel died."
     return ""
+
+
+def _true_count(cell: NotebookNode, cell_index: int, execute_reply: dict[str, Any]) -> None:
+    """Number a cell as the kernel did; nbclient counts the cells it has sent, and a run has cells of its own."""
+    count = execute_reply["content"].get("execution_count")
+    if isinstance(count, int):
+        cell["execution_count"] = count
