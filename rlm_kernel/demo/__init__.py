@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-DEMO_QUESTION = 'What do the addresses say about "the Panama Canal"? In how many paragraphs is "Panama" mentioned?'
-"""Asked by the demo; two look-ups with sub-calls, and a count."""
+DEMO_QUESTION = 'What do the addresses say about "the Panama Canal"? How many lines contain the word "Panama"?'
+"""Asked by the demo; a look-up with sub-calls, and a count."""
 
 
 def demo_document() -> Path:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from rlm_kernel.models.tutor.wording import DOCUMENT, Clause, key_words
+from rlm_kernel.models.tutor.wording import DOCUMENT, Clause, code_names, key_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Frequent:
 
 @dataclass(frozen=True, slots=True)
 class Extreme:
-    """The longest or shortest line, paragraph, word …"""
+    """The longest or shortest line, paragraph or word."""
 
     noun: str
     longest: bool
@@ -108,10 +108,11 @@ class Beyond:
 
 Ask = Occurrences | Units | UnitsWith | Frequent | Extreme | Describe | Lookup | Beyond
 
-_UNIT = (
-    r"(?:(?:text|log|document|csv|different kinds of )\s)?(?P<unit>[a-z]+)(?: of text)?(?: \((?P<unit_as>[a-z]+)\))?"
+_UNIT = r"(?:(?:text|log|document|csv) )?(?P<unit>[a-z]+)(?: of text)?(?: \((?P<unit_as>[a-z]+)\))?"
+_KIND = (
+    r"(?:(?:words?|phrases?|names?|strings?|texts?|terms?|expressions?|letters?|characters?|numbers?|"
+    r"sequences?|spelling) )?"
 )
-_KIND = r"(?:(?:words?|phrases?|names?|strings?|texts?|terms?|expressions?|letters?|characters?|numbers?|sequences?|spelling) )?"
 _QUOTES = (
     r"(?P<join>both |either |all(?: of)?(?: the)? |any(?: one)?(?: of)?(?: the)? )?(?:of )?(?:the )?(?P<kind>"
     + _KIND
@@ -120,13 +121,24 @@ _QUOTES = (
 )
 _HAVE = (
     r"(?:(?:that |which |to )?(?:do |does )?(?:(?P<not>not |don't |doesn't |do not |does not )?)"
-    r"(?P<verb>contain(?:s|ing)?|ha(?:ve|s|ving)|includ(?:e|es|ing)|mention(?:s|ing)?|with|hold(?:s|ing)?|us(?:e|es|ing)"
-    r"|start(?:s|ing)? with|begin(?:s|ning)? with|end(?:s|ing)? (?:with|in)|without|lack(?:s|ing)?)(?: at least one| an?)?)"
+    r"(?P<verb>contain(?:s|ing)?|ha(?:ve|s|ving)|includ(?:e|es|ing)|mention(?:s|ing)?|with|hold(?:s|ing)?|us(?:e|"
+    r"es|ing)"
+    r"|start(?:s|ing)? with|begin(?:s|ning)? with|end(?:s|ing)? (?:with|in)|without|lack(?:s|ing)?)(?: at least "
+    r"one| an?)?)"
 )
-_OCCUR = r"(?:occur|occurs|appear|appears|used|mentioned|found|written|named|present|come up|comes up|show up|shows up|stand|stands)"
+_OCCUR = (
+    r"(?:occur|occurs|appear|appears|used|mentioned|found|written|named|present|come up|comes up|show up|"
+    r"shows up|stand|stands)"
+)
 _DO = r"(?:does|do|is|are|was|were|did|has|have)"
-_SHOW = r"(?:(?:list|show|print|quote|find|give|display)(?: me)?(?: all| every| each)?(?: of)?(?: the)?|(?:which|what)(?: are)?(?: all)?(?: the)?)"
-_THERE = rf"(?: (?:are|is|exist|do we have|there are)(?: there)?| {_DO} {DOCUMENT} (?:contain|have|hold|consist of|comprise|include|count))?"
+_SHOW = (
+    r"(?:(?:list|show|print|quote|find|give|display)(?: me)?(?: all| every| each)?(?: of)?(?: the)?|(?:which|"
+    r"what)(?: are)?(?: all)?(?: the)?)"
+)
+_THERE = (
+    rf"(?: (?:are|is|exist|do we have|there are)(?: there)?| {_DO} {DOCUMENT} (?:contain|have|hold|consist of|"
+    rf"comprise|include|count))?"
+)
 
 
 def understand(clause: Clause, follows: bool = False) -> list[Ask]:
@@ -148,7 +160,7 @@ def _search(clause: Clause, found: re.Match[str]) -> Search | None:
     marks = found["quotes"]
     both, either = " and " in marks, " or " in marks
     join = (found["join"] or "").strip().lower()
-    if both and either or (both and join.startswith(("either", "any"))) or (either and join.startswith("both")):
+    if (both and either) or (both and join.startswith(("either", "any"))) or (either and join.startswith("both")):
         return None
     kind = (found["kind"] or "").strip().lower()
     whole = clause.whole if clause.whole is not None else kind.startswith("word")
@@ -241,11 +253,13 @@ _GRAMMARS: list[tuple[re.Pattern[str], _Maker]] = [
         _units_with(None),
     ),
     _grammar(
-        rf"(?:where|(?:in|on) (?:which|what) {_UNIT}) {_DO} {_QUOTES} {_OCCUR} (?:for the )?(?P<end>first|last)(?: time)?",
+        rf"(?:where|(?:in|on) (?:which|what) {_UNIT}) {_DO} {_QUOTES} {_OCCUR} (?:for the )?(?P<end>first|last)(?: "
+        rf"time)?",
         _units_with(None),
     ),
     _grammar(
-        rf"(?:(?:what|where|which) is |{_SHOW} )?(?:the )?(?P<end>first|last|final) (?:occurrence|mention|appearance|instance) of {_QUOTES}",
+        rf"(?:(?:what|where|which) is |{_SHOW} )?(?:the )?(?P<end>first|last|final) (?:occurrence|mention|"
+        rf"appearance|instance) of {_QUOTES}",
         _units_with(None),
     ),
     _grammar(
@@ -262,42 +276,56 @@ _GRAMMARS: list[tuple[re.Pattern[str], _Maker]] = [
         _units,
     ),
     _grammar(
-        r"(?:what|which) (?:is|are) (?:the )?(?:(?P<number>\d{1,3}|two|three|four|five|ten|twenty) )?most (?:frequent|common|frequently used"
-        r"|often used|used) words?(?P<plural>(?<=s))?(?: (?:with|of) (?P<than>at least|more than) (?P<letters>\d+) (?:letters|characters))?",
+        r"(?:what|which) (?:is|are) (?:the )?(?:(?P<number>\d{1,3}|two|three|four|five|ten|twenty) )?most "
+        r"(?:frequent|common|frequently used"
+        r"|often used|used) words?(?P<plural>(?<=s))?(?: (?:with|of) (?P<than>at least|more than) (?P<letters>\d+) "
+        r"(?:letters|characters))?",
         _frequent,
     ),
     _grammar(
         r"(?:what|which) words? (?:occurs?|appears?|is used|are used) (?:the )?most(?: often| frequently)?", _frequent
     ),
     _grammar(
-        r"(?:(?:what|which) is |show |quote |find |give )?(?:me )?(?:the )?(?:(?:full )?text of )?(?:the )?(?P<extreme>longest|shortest) "
+        r"(?:(?:what|which) is |show |quote |find |give )?(?:me )?(?:the )?(?:(?:full )?text of )?(?:the )"
+        r"?(?P<extreme>longest|shortest) "
         rf"{_UNIT}(?: \((?P<measure>fewest|most) characters(?P<label> after the reference)?\))?",
         _extreme,
     ),
     _grammar(
-        rf"(?:which|what) {_UNIT}(?P<reference> reference)? (?:is|has) (?:the )?(?P<extreme>longest|shortest)(?: text)?",
+        rf"(?:which|what) {_UNIT}(?P<reference> reference)? (?:is|has) (?:the )?(?P<extreme>longest|shortest)(?: "
+        rf"text)?",
         _extreme,
     ),
     _grammar(
-        r"(?:what (?:kind|sort|type) of (?:document|text|file|data|thing) is (?:this|it)|what is (?:this(?: document| text| file)?|it)"
-        r"|describe (?:the |this )?(?:document|text|file|data|context|structure)|what (?:columns|fields|headings|sections) (?:are|exist)(?: there)?"
-        rf"|(?:list|show|which are|what are) (?:me )?(?:all )?(?:the )?(?:columns|fields|headings|sections|column names)"
+        r"(?:what (?:kind|sort|type) of (?:document|text|file|data|thing) is (?:this|it)|what is (?:this(?: "
+        r"document| text| file)?|it)"
+        r"|describe (?:the |this )?(?:document|text|file|data|context|structure)|what (?:columns|fields|headings|"
+        r"sections) (?:are|exist)(?: there)?"
+        rf"|(?:list|show|which are|what are) (?:me )?(?:all )?(?:the )?(?:columns|fields|headings|sections|column "
+        rf"names)"
         rf"|what (?:columns|fields|headings|sections) {_DO} {DOCUMENT} have|how (?:long|big|large) is {DOCUMENT})",
         _describe,
     ),
 ]
 
 _UNDERSTANDING = re.compile(
-    r"\b(?:why|how come|explain|summari[sz]e|summary|compar(?:e|es|ed|ison)|differen(?:t|ce|ces)|similar\w*|contrast|main (?:idea|point|theme)s?|themes?"
-    r"|mean(?:s|ing)?|opinions?|attitudes?|think|believe|sentiment|tone|mood|classify|categor\w+|translate|rewrite|paraphrase|infer|conclude|conclusions?"
-    r"|argu(?:e|es|ment|ments)|evaluate|judge|discuss|analy[sz]e|critique|should|would|recommend|predict|cause[sd]?|reasons?|relat\w+|implications?|"
-    r"chang(?:e|ed|es)|evolv\w+|develop(?:ed|s)? over|write|draft|describe|outline|agree|disagree|contradict\w*|consistent|true|false)\b",
+    r"\b(?:why|how come|explain|summari[sz]e|summary|compar(?:e|es|ed|ison)|differen(?:t|ce|ces)|similar\w*|"
+    r"contrast|main (?:idea|point|theme)s?|themes?"
+    r"|mean(?:s|ing)?|opinions?|attitudes?|think|believe|sentiment|tone|mood|classify|categor\w+|translate|rewrite|"
+    r"paraphrase|infer|conclude|conclusions?"
+    r"|argu(?:e|es|ment|ments)|evaluate|judge|discuss|analy[sz]e|critique|should|would|recommend|predict|"
+    r"cause[sd]?|reasons?|relat\w+|implications?|"
+    r"chang(?:e|ed|es)|evolv\w+|develop(?:ed|s)? over|write|draft|describe|outline|agree|disagree|contradict\w*|"
+    r"consistent|true|false)\b",
     re.IGNORECASE,
 )
 _CALCULATION = re.compile(
-    r"\b(?:how many|how much|how often|number of|count|percent\w*|share|ratio|proportion|average|mean|median|sum|total|most|least|fewest|many|rank\w*|"
-    r"(?:long|short|larg|small|high|low|bigg|old|young|earli|lat|great|new|near|fast|slow|strong|weak)est|best|worst|first|last|second|third|maximum|minimum|more|less|fewer|than|"
-    r"top|distinct|unique|different|each|every|per|all|only|never|always|except|besides|not|without|before|after|between|other)\b",
+    r"\b(?:how many|how much|how often|number of|count|percent\w*|share|ratio|proportion|average|mean|median|sum|"
+    r"total|most|least|fewest|many|rank\w*|"
+    r"(?:long|short|larg|small|high|low|bigg|old|young|earli|lat|great|new|near|fast|slow|strong|weak)est|best|"
+    r"worst|first|last|second|third|maximum|minimum|more|less|fewer|than|"
+    r"top|distinct|unique|different|each|every|per|all|only|never|always|except|besides|not|without|before|after|"
+    r"between|other)\b",
     re.IGNORECASE,
 )
 _POINTS_BACK = re.compile(
@@ -308,7 +336,8 @@ _YES_NO = re.compile(
     r"(?:is|are|was|were|do|does|did|can|could|has|have|had|will|would|should|may|might)\b", re.IGNORECASE
 )
 _LOOKS_UP = re.compile(
-    r"\b(?:who|whom|whose|what|when|where|which|how old|how long|how far|how tall|find|quote|show|list|look up|search|passages?|give|name)\b",
+    r"\b(?:who|whom|whose|what|when|where|which|how old|how long|how far|how tall|find|quote|show|list|look up|"
+    r"search|passages?|give|name)\b",
     re.IGNORECASE,
 )
 _PASSAGES = re.compile(
@@ -327,12 +356,16 @@ def _fall_back(clause: Clause, follows: bool) -> Ask:
     reason = ""
     counts = re.match(r"(?:how many|how often|count)\b", plain, re.IGNORECASE)
     if not phrases and (counts or follows or len(words) < 2) and _POINTS_BACK.search(plain):
-        reason = "It seems to point back to an earlier question. I read each question by itself: name what it is about, in quotes."
+        reason = (
+            "It seems to point back to an earlier question. I read each question by itself: name what it is "
+            "about, in quotes."
+        )
     elif _UNDERSTANDING.search(without_quotes):
         reason = "It asks for understanding: I compare words, and do not grasp what they mean."
     elif _CALCULATION.search(without_quotes) and not _quoted_look_up(without_quotes, phrases):
         reason = (
-            "It asks for a count, a comparison or a choice that I cannot take apart without guessing. I count what stands in quotes, "
+            "It asks for a count, a comparison or a choice that I cannot take apart without guessing. I count what "
+            "stands in quotes, "
             'for instance: How many lines contain the word "X"?'
         )
     elif _YES_NO.match(without_quotes):
@@ -346,7 +379,7 @@ def _fall_back(clause: Clause, follows: bool) -> Ask:
     many = bool(_PASSAGES.search(without_quotes))
     if many and phrases:
         words = tuple(key_words(replace(clause, original=" ".join(phrases)))) or words
-    return Lookup(clause.original, words, phrases, many)
+    return Lookup(clause.original, words, (*phrases, *code_names(clause)), many)
 
 
 def _quoted_look_up(without_quotes: str, phrases: tuple[str, ...]) -> bool:

@@ -31,8 +31,8 @@ class TutorModel:
     - Tokens are counted as a quarter of the characters, so they are marked as estimated.
 
     Args:
-        pace: Seconds the typing of one cell takes at most; 0 writes it at once. Without it the variable ``RLM_TUTOR_PACE``
-            counts, else `PACE`.
+        pace: Seconds the typing of one cell takes at most; 0 writes it at once. Without it the variable
+            ``RLM_TUTOR_PACE`` counts, else `PACE`.
     """
 
     def __init__(self, pace: float | None = None) -> None:

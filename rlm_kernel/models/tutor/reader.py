@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 NOT_FOUND = "NOT FOUND"
 NO_READER = (
-    'I am the tutor, not a language model. I can only quote from a passage: write the question after "Question:" and the text '
+    'I am the tutor, not a language model. I can only quote from a passage: write the question after "Question:" '
+    "and the text "
     "between <passage> and </passage>. For more, set a model with %rlm --sub-model NAME."
 )
 _PASSAGE = re.compile(r"<(passage|text|document|context)>\s*(.*?)\s*</\1>", re.DOTALL | re.IGNORECASE)

@@ -6,7 +6,10 @@ import csv
 import json
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from rlm_kernel.models.tutor.transcript import Shown
 
 Kind = Literal["csv", "jsonl", "json", "web log", "log", "mail", "records", "prose", "list", "dict"]
 
@@ -51,30 +54,31 @@ class Shape:
         return self.kind in ("csv", "jsonl", "web log", "log", "records")
 
 
-def judge(look: str, prepared: str) -> Shape:
-    """Judge the shape from what the first two cells printed."""
-    kind_of = _field(look, "type")
-    lines = [line[2:] for line in prepared.splitlines() if line.startswith("| ")]
+def judge(kind_of: str, look: Shown, prepared: Shown) -> Shape:
+    """Judge the shape from what the first two cells showed.
+
+    Args:
+        kind_of: The type of ``context``, as far as it is treated as such.
+        look: What the first look at it showed.
+        prepared: What the cell showed that made a text of it.
+    """
+    lines = [line[2:] for line in prepared.text.splitlines() if line.startswith("| ")]
     whole = [line for line in lines if not line.endswith("…")]
-    items = _field(prepared, "items")
+    items = prepared.value("items")
+    kind: Kind
     kind, delimiter = ("json", ",") if items == "dict" else _judge_lines(lines, whole)
     if kind_of in ("list", "tuple", "dict") and kind != "json":
         kind = "dict" if kind_of == "dict" else "list"
     return Shape(
         kind=kind,
         type=kind_of,
-        name=_field(look, "name"),
-        lines=int(_field(prepared, "lines").replace(",", "") or 0),
+        name=look.value("name"),
+        lines=max(0, int(prepared.number("lines"))),
         delimiter=delimiter,
-        pages=bool(_field(prepared, "pages")),
+        pages=prepared.number("pages") > 0,
         verses=kind == "records"
         and all(re.match(r"(?:[1-3]? ?[A-Za-z]+) ?\d+:\d+\s", line) for line in lines if line.strip()),
     )
-
-
-def _field(printed: str, name: str) -> str:
-    found = re.search(rf"^{name}: (.*)$", printed, re.MULTILINE)
-    return found[1].strip() if found else ""
 
 
 def _judge_lines(lines: list[str], whole: list[str]) -> tuple[Kind, str]:

@@ -6,11 +6,13 @@ As in `asks`, a grammar must account for every word; the columns' names come fro
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from rlm_kernel.models.tutor.wording import Clause
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rlm_kernel.models.tutor.wording import Clause
 
 Measure = Literal["mean", "median", "sum", "min", "max"]
 
@@ -38,6 +40,38 @@ ROW_NOUNS = (
     "data rows",
     "times",
 )
+_NO_VALUES = frozenset(
+    {
+        "not",
+        "no",
+        "any",
+        "other",
+        "than",
+        "above",
+        "below",
+        "over",
+        "under",
+        "empty",
+        "missing",
+        "unknown",
+        "known",
+        "null",
+        "none",
+        "na",
+        "nan",
+        "blank",
+        "same",
+        "different",
+        "present",
+        "available",
+        "or",
+        "and",
+        "the",
+        "highest",
+        "lowest",
+    }
+)
+"""Words that ask for something else than a value written like this."""
 _WORDS = {"two": 2, "three": 3, "four": 4, "five": 5, "ten": 10}
 
 
@@ -50,7 +84,7 @@ class Condition:
     value: str
 
     def code(self) -> str:
-        """Write it as Python over ``row``, with the helpers ``cell`` and ``as_number`` of the cell that reads the rows."""
+        """Write it as Python over ``row``, with ``cell`` and ``as_number`` of the cell that reads the rows."""
         text, value = f"cell(row, {self.column!r})", _number(self.value)
         if self.operator == "contains":
             return f"{self.value!r} in {text}"
@@ -113,9 +147,9 @@ class ExtremeRow:
 TableAsk = CountRows | Distinct | Top | Aggregate | ExtremeRow
 
 _MEASURES: dict[str, Measure] = {
-    "mean": "mean", "average": "mean", "median": "median", "sum": "sum", "total": "sum", "total number": "sum", "min": "min",
-    "minimum": "min", "lowest": "min", "smallest": "min", "least": "min", "max": "max", "maximum": "max", "highest": "max",
-    "largest": "max", "greatest": "max", "biggest": "max",
+    "mean": "mean", "average": "mean", "median": "median", "sum": "sum", "total": "sum", "total number": "sum",
+    "min": "min", "minimum": "min", "lowest": "min", "smallest": "min", "least": "min",
+    "max": "max", "maximum": "max", "highest": "max", "largest": "max", "greatest": "max", "biggest": "max",
 }  # fmt: skip
 _OPERATORS: tuple[tuple[str, str], ...] = (
     ("is not", r"(?:is |are |was |were )?(?:not equal to|not|other than|different from|!=|<>)"),
@@ -123,15 +157,18 @@ _OPERATORS: tuple[tuple[str, str], ...] = (
     ("<=", r"(?:is |are |was |were |of )?(?:at most|no more than|<=)"),
     (
         ">",
-        r"(?:is |are |was |were |of )?(?:above|over|greater than|more than|higher than|larger than|bigger than|exceeding|>)",
+        r"(?:is |are |was |were |of )?(?:above|over|greater than|more than|higher than|larger than|bigger than|"
+        r"exceeding|>)",
     ),
     ("<", r"(?:is |are |was |were |of )?(?:below|under|less than|lower than|smaller than|<)"),
     ("contains", r"(?:that )?(?:contains|containing|contain)"),
     ("is", r"(?:is exactly|is equal to|equal to|equals|is|are|was|were|==|=|:|of)"),
 )
 _LEAD = (
-    r"(?:that |which |who )?(?:have|had|has|with|where|whose|in which|for which|returned|return|returning|used|use|using|got|get|made|came from|come from"
-    r"|from|in|on|for|at|of|showed|show|gave|give|are in|were in|are from|are of|were from|is in|are on|were on|are|were)?"
+    r"(?:that |which |who )?(?:have|had|has|with|where|whose|in which|for which|returned|return|returning|used|use|"
+    r"using|got|get|made|came from|come from"
+    r"|from|in|on|for|at|of|showed|show|gave|give|are in|were in|are from|are of|were from|is in|are on|were on|"
+    r"are|were)?"
 )
 
 
@@ -145,8 +182,9 @@ class Columns:
     """
 
     def __init__(self, names: Iterable[str], usual: bool = False, rows: Iterable[str] = ()) -> None:
+        self.names = list(names)
         self.by_name: dict[str, str] = {}
-        for name in names:
+        for name in self.names:
             for alias in {name, re.sub(r"[_\-.]+", " ", name), *(OTHER_NAMES.get(name, ()) if usual else ())}:
                 for form in (alias, f"{alias}s", re.sub(r"y$", "ies", alias), re.sub(r"(s|sh|ch|x)$", r"\1es", alias)):
                     self.by_name.setdefault(" ".join(form.lower().split()), name)
@@ -174,17 +212,23 @@ def understand(clause: Clause, columns: Columns) -> TableAsk | None:
     plain = re.sub(r" \([dmyhson]+(?:[/.\-:][dmyhson]+)+\)", "", clause.plain, flags=re.IGNORECASE)
     for pattern, make in (
         (rf"how many {rows}(?: (?:are|were)(?: there)?)? (?P<conditions>.+)", _count),
-        (rf"how many (?:distinct|different|unique) {column}(?: (?:are|is|exist|occur|appear)(?: there)?)?{tail}", _distinct),
-        (rf"(?:what|which) (?:is|are|was|were) the (?:(?P<number>\d+|two|three|four|five|ten) )?(?P<most>most|least) (?:common|frequent|often used)"
+        (rf"how many (?:distinct|different|unique) {column}(?: (?:are|is|exist|occur|appear)(?: there)?)"
+         rf"?{tail}", _distinct),
+        (rf"(?:what|which) (?:is|are|was|were) the (?:(?P<number>\d+|two|three|four|five|ten) )?(?P<most>most|"
+         rf"least) (?:common|frequent|often used)"
          rf" (?:values? (?:of|in) )?{column}{tail}", _top),
-        (rf"(?:(?:in|on|at|from) )?(?:which|what) {column} (?:(?:has|have|had|made|got|sent|did|is|was|were|are) )?(?:in )?(?:the )?"
+        (rf"(?:(?:in|on|at|from) )?(?:which|what) {column} (?:(?:has|have|had|made|got|sent|did|is|was|were|are) )"
+         rf"?(?:in )?(?:the )?"
          rf"(?P<most>most|fewest) {rows}(?: (?:logged|recorded|made|sent|received|there))?{tail}", _top),
-        (rf"(?:which|what) {column} (?:(?:is|was|are|were) )?(?:the )?(?:occurs?|appears?|requested|used|found|seen|listed)? ?(?:the )?"
+        (rf"(?:which|what) {column} (?:(?:is|was|are|were) )?(?:the )?(?:occurs?|appears?|requested|used|found|"
+         rf"seen|listed)? ?(?:the )?"
          rf"(?P<most>most|least) (?:often|frequently|frequent|common){tail}", _top),
         (rf"(?:(?:what|which) (?:is|was|are) )?the (?P<measure>{'|'.join(sorted(_MEASURES, key=len, reverse=True))})"
-         rf"(?: (?:value|number))?(?: of| in)? {column}(?: (?:of|over|in|across) all (?:the )?{rows})?{tail}", _aggregate),
+         rf"(?: (?:value|number))?(?: of| in)? {column}(?: (?:of|over|in|across) all (?:the )?{rows})"
+         rf"?{tail}", _aggregate),
         (rf"(?:(?:in|on|at) )?(?:which|what) (?:(?P<show>{columns.pattern}|⟦\d+⟧)|{rows}) (?:has|had|have|is|was|with)"
-         rf" (?:the )?(?P<measure>highest|largest|greatest|biggest|maximum|lowest|smallest|minimum) {column}{tail}", _extreme),
+         rf" (?:the )?(?P<measure>highest|largest|greatest|biggest|maximum|lowest|smallest|minimum) "
+         rf"{column}{tail}", _extreme),
         (rf"(?:(?:in|on|at) )?(?:which|what) (?P<show>{columns.pattern}|⟦\d+⟧) (?:is|was) {column} (?:the )?"
          rf"(?P<measure>highest|largest|greatest|lowest|smallest){tail}", _extreme),
     ):  # fmt: skip
@@ -206,7 +250,8 @@ def _conditions(clause: Clause, columns: Columns, found: re.Match[str]) -> tuple
 def _condition(clause: Clause, columns: Columns, text: str) -> Condition | None:
     for operator, pattern in (*_OPERATORS, ("is", "")):
         found = re.fullmatch(
-            rf"{_LEAD} ?(?:an? |the )?(?P<column>{columns.pattern}|⟦\d+⟧)(?: value| code)? ?{pattern} ?(?<= )(?:the |an? )?(?P<value>⟦\d+⟧|[^\s,⟦⟧]+)",
+            rf"{_LEAD} ?(?:an? |the )?(?P<column>{columns.pattern}|⟦\d+⟧)(?: value| code)? ?{pattern} ?(?<= )"
+            rf"(?:the |an? )?(?P<value>⟦\d+⟧|[^\s,⟦⟧]+)",
             text,
             re.IGNORECASE,
         )
@@ -215,20 +260,9 @@ def _condition(clause: Clause, columns: Columns, text: str) -> Condition | None:
             continue
         quoted = clause.quoted(found["value"])
         value = quoted[0] if quoted else found["value"]
-        if not quoted and value.lower() in (
-            "not",
-            "no",
-            "any",
-            "other",
-            "than",
-            "above",
-            "below",
-            "over",
-            "under",
-            "empty",
-            "missing",
-            "or",
-        ):
+        if not quoted and value.lower() in columns.by_name:
+            return None
+        if not quoted and value.lower() in _NO_VALUES:
             return None
         if operator in (">", "<", ">=", "<=") and _number(value) is None:
             return None

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 _QUESTION = re.compile(r"<question>\s*(.*?)\s*</question>", re.DOTALL)
 _OUTPUT = re.compile(r"<output>\n?(.*?)\n?</output>", re.DOTALL)
 _FAILED = re.compile(
-    r"^(?:(?:[\w.]+\s+)?Traceback \(most recent call last\)|[A-Za-z_.]*(?:Error|Exception|Interrupt): |[A-Za-z_.]*Error\b)",
+    r"^(?:(?:[\w.]+\s+)?Traceback \(most recent call last\)|[A-Za-z_.]*(?:Error|Exception|Interrupt): |"
+    r"[A-Za-z_.]*Error\b)",
     re.MULTILINE,
 )
 
@@ -44,10 +45,10 @@ class Shown:
         return found[1].strip() if found else ""
 
     def number(self, name: str) -> float:
-        """Give a number printed as ``name: 1,234`` or ``name: 50%``; -1 where there is none."""
+        """Give a number printed as ``name: 1,234 of …`` or ``name: 50%``; -1 where there is none."""
         try:
-            return float(self.value(name).replace(",", "").rstrip("%"))
-        except ValueError:
+            return float(self.value(name).split()[0].replace(",", "").rstrip("%"))
+        except (ValueError, IndexError):
             return -1.0
 
 

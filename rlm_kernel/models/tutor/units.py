@@ -41,7 +41,8 @@ UNITS: dict[str, Unit] = {
         "lines",
         "number = len(text.splitlines())\nblank = sum(1 for line in text.splitlines() if not line.strip())\n"
         'print("of these empty:", blank)\n'
-        'what = "lines (`len(text.splitlines())`)" + (f"; {blank:,} of them are empty, {number - blank:,} are not" if blank else ", none of them empty")',
+        'what = "lines (`len(text.splitlines())`)" + (f"; {blank:,} of them are empty, {number - blank:,} are not" '
+        'if blank else ", none of them empty")',
         _LINES,
         _EMPTY + '\nwhat = f"of {len(text.splitlines()):,} lines are empty or have only white space"',
     ),

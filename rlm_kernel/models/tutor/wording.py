@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from importlib.resources import files
 
 QUOTED = re.compile(
-    r"\"([^\"\n]+)\"|“([^”\n]+)”|«([^»\n]+)»|„([^“”\n]+)[“”]|`([^`\n]+)`|(?:(?<=^)|(?<=[\s(,]))'([^'\n]+)'(?=[\s).,;:?!]|$)"
+    r"\"([^\"\n]+)\"|“([^”\n]+)”|«([^»\n]+)»|„([^“”\n]+)[“”]|`([^`\n]+)`|(?:(?<=^)|(?<=[\s(,]))'([^'\n]+)"
+    r"'(?=[\s).,;:?!]|$)"
 )
 MARK = "⟦{}⟧"
 """Stands in a question for the quotation with that number."""
@@ -25,16 +27,19 @@ _OPTIONS = (
 )
 _POLITE = re.compile(
     r"^(?:(?:and|so|now|then|also|ok|okay|hello|hi|please|kindly|exactly|precisely)\b[\s,]*"
-    r"|(?:can|could|would|will) you (?:please )?(?:tell me|say|show me|find out|count|check)\b[\s,:]*(?:how many(?= how))?"
+    r"|(?:can|could|would|will) you (?:please )?(?:tell me|say|show me|find out|count|check)\b[\s,:]*(?:how "
+    r"many(?= how))?"
     r"|(?:tell me|i (?:want|would like|need) to know|do you know|let me know|find out)\b[\s,:]*)+",
     re.I,
 )
 DOCUMENT = (
-    r"(?:(?:the|this|my) (?:whole |entire |loaded )?(?:document|text|file|book|context|log|table|data|dataset|data set|pdf|page|corpus|list)"
+    r"(?:(?:the|this|my) (?:whole |entire |loaded )?(?:document|text|file|book|context|log|data|dataset|data set|"
+    r"pdf|corpus)"
     r"|it all|here|context|there)"
 )
 _IN_DOCUMENT = re.compile(
-    rf"[\s,]*\b(?:(?:with)?in|of|from|throughout|across|over) {DOCUMENT}(?=\s*$)|\s+(?:in total|altogether|overall|in all)$",
+    rf"[\s,]*\b(?:(?:with)?in|of|from|throughout|across|over) {DOCUMENT}(?=\s*$)|\s+(?:in total|altogether|overall|"
+    rf"in all)$",
     re.I,
 )
 
@@ -43,21 +48,14 @@ _CLAUSE = re.compile(
 )
 
 _WISH = re.compile(
-    r"(?:please )?(?:give|quote|cite|state|name|answer)(?: me)?(?: with| in)? (?:the |its |a |an |one )?[\w-]+(?: \w+)?[.!]?",
+    r"(?:please )?(?:give|quote|cite|state|name|answer)(?: me)?(?: with| in)? (?:the |its |a |an |one )?[\w-]+(?: "
+    r"\w+)?[.!]?",
     re.I,
 )
 """A wish for the form of the answer, after the question itself: "Give the reference." """
 
 STOP_WORDS = frozenset(
-    "a about above after again all also am an and any are as at be because been before being below between both but by can could "
-    "did do does doing done down during each else ever every few for from further had has have having he her here hers him his how "
-    "i if in into is it its itself just may me might more most much must my no nor not of off on once one only or other our out over "
-    "own please say says said shall she should show so some such tell than that the their them then there these they this those "
-    "through to too under until up upon very was we were what when where whether which while who whom whose why will with would yet "
-    "you your give find list quote name get let mention mentions mentioned mentioning contain contains contained occur occurs "
-    "appear appears document text file passage passages sentence sentences line lines paragraph paragraphs page pages together "
-    "verse verses row rows record records entry entries item items "
-    "word words phrase answer question exactly reference printed printing known called kind many".split()
+    files("rlm_kernel.models.tutor").joinpath("steps", "stop_words.txt").read_text(encoding="utf-8").split()
 )
 """Words of a question that tell nothing of where its answer stands."""
 
@@ -133,3 +131,9 @@ def key_words(clause: Clause) -> list[str]:
     text = re.sub(r"[“”]", " ", clause.original)
     kept = [word for word in words(text) if word not in STOP_WORDS and (len(word) > 1 or word.isdigit())]
     return list(dict.fromkeys(kept))
+
+
+def code_names(clause: Clause) -> list[str]:
+    """Give the unquoted names that only make sense whole: ``re.escape``, ``/usr/share``, ``max_size``, ``x.y:8080``."""
+    text = re.sub(r"“[^”]*”", " ", clause.original)
+    return re.findall(r"(?<!\S)(?:/[\w./-]*\w|\w+(?:[._/:]\w+)+)(?=[\s?!.,;:)]|$)", text)
