@@ -15,7 +15,7 @@ from rlm_kernel.engine.guard import Clock, watched
 from rlm_kernel.engine.parse import ReplySplitter, final_cell
 from rlm_kernel.engine.prompting import prompt
 from rlm_kernel.engine.shown import shown
-from rlm_kernel.errors import BadReplyError, LimitExceeded, NamespaceDied, RequestRefusedError, RlmError
+from rlm_kernel.errors import BadReplyError, LimitExceeded, ModelError, NamespaceDied, RequestRefusedError, RlmError
 from rlm_kernel.ids import child_id, new_cell_id
 from rlm_kernel.trace.records import Node, Outcome, Status, one_line
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 EXTRA_CHARS = 2_000
 """Characters read after the end of the cell, only because the true usage comes at the end of a reply."""
+BROKEN_STREAMS = 2
+"""Streams in a row that may break off before the run fails."""
 SCOPE = "this question"
 
 _UNUSABLE = {
@@ -78,6 +80,7 @@ class Run:
         self._model = model
         self._clock = Clock(settings.limits.seconds, scope.control)
         self._turns = 0
+        self._broken = 0  # streams in a row that broke off
         self._unusable = 0  # replies in a row that could not be used
         self._last_code = ""
         self._best = ""
@@ -132,6 +135,7 @@ class Run:
         splitter = ReplySplitter()
         try:
             reply = await self._read(node, splitter, request, reservation)
+            self._broken = 0
             code, unusable = self._judge(node, splitter, reply)
             if unusable:
                 self._nudge(node, splitter, unusable)
@@ -141,13 +145,24 @@ class Run:
             if node.status == "running":
                 node.status = "stopped" if isinstance(problem, LimitExceeded) else "failed"
                 node.error, node.remedy = problem.message, problem.remedy
-            raise
+            if not self._is_worth_asking_again(problem, splitter):
+                raise
         finally:
             reservation.refund()
             if node.status == "running":
                 node.status = "stopped"
             node.ended = time()
             self._scope.changed(node)
+
+    def _is_worth_asking_again(self, problem: RlmError, splitter: ReplySplitter) -> bool:
+        """Tell whether the next turn may ask the same: a stream broke off whose text had been shown already.
+
+        A model tries again by itself only as long as it has passed no text on.
+        """
+        if not (isinstance(problem, ModelError) and problem.retryable and splitter.text):
+            return False
+        self._broken += 1
+        return self._broken <= BROKEN_STREAMS
 
     def _add_turn(self) -> Node:
         node = Node(
@@ -180,7 +195,12 @@ class Run:
 
         self._control.doing(f"the reply of {self._model}")
         model = self._scope.models.resolve(self._model)
-        ended = await watched(model.complete(request, on_text), self._control, self._clock)
+        try:
+            ended = await watched(model.complete(request, on_text), self._control, self._clock)
+        except ModelError:
+            if splitter.text:
+                self._scope.spend_cut(node, request, splitter.text, reservation)
+            raise
         reply = ended.result
         if reply is None:
             self._scope.spend_cut(node, request, splitter.text, reservation)
@@ -300,8 +320,13 @@ def _cell_notes(result: CellResult) -> list[str]:
     return [prompt("error_answer" if result.answer["content"].strip() else "empty_answer")]
 
 
+_NOT_TELLING = ("import ", "from ", "def ", "async def ", "class ", "@", ")", "]", "}", '"', "'")
+
+
 def code_label(code: str) -> str:
-    """Give the first line of a cell that says what it does: no import, comment or empty line."""
-    lines = [line.strip() for line in code.splitlines() if line.strip()]
-    telling = (line for line in lines if not line.startswith(("#", "import ", "from ", "@", '"""', "'''")))
+    """Give the line of a cell that says what it does: its opening comment, else its first statement of weight."""
+    lines = [line for line in code.splitlines() if line.strip()]
+    if lines and lines[0].startswith("#") and (comment := lines[0].strip("# \t")):
+        return one_line(comment)
+    telling = (line for line in lines if not line[0].isspace() and not line.startswith(("#", *_NOT_TELLING)))
     return one_line(next(telling, lines[0] if lines else ""))

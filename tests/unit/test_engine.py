@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from inline import Diary, InlineExecutor, answer, cell
 
+from rlm_kernel.engine.run import code_label
 from rlm_kernel.engine.session import Session
 from rlm_kernel.engine.settings import Settings
-from rlm_kernel.errors import AuthError, InputError
+from rlm_kernel.errors import AuthError, EndpointError, InputError
 from rlm_kernel.messages import FinishReason, ModelReply
 from rlm_kernel.models.registry import Registry
 from rlm_kernel.models.scripted import ScriptedModel
@@ -393,6 +394,35 @@ async def test_a_model_failure_ends_the_run_and_asking_again_works() -> None:
     assert (executor.begun, executor.ended) == (2, 2)
 
 
+class Breaks(Fixed):
+    """Breaks off in the middle of its first replies."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__(fixed(answer("x")))
+        self.times = times
+
+    async def complete(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
+        if self.times and on_text is not None:
+            self.times -= 1
+            await on_text("I was about to")
+            raise EndpointError("The stream broke off.", model="m", retryable=True)
+        return await super().complete(request, on_text)
+
+
+@pytest.mark.parametrize(("times", "outcome"), [(1, "answered"), (2, "answered"), (3, "failed")])
+async def test_a_stream_that_breaks_off_is_asked_again(times: int, outcome: str) -> None:
+    talk = session(Breaks(times))
+    run = await talk.ask("q")
+    turns = talk.tree.children(run.id)
+    assert run.outcome == outcome
+    assert [turn.status for turn in turns][:times] == ["failed"] * times
+    assert (turns[0].error, turns[0].reply, turns[0].usage.estimated) == (
+        "The stream broke off.",
+        "I was about to",
+        True,
+    )
+
+
 async def test_a_reply_that_is_withheld_fails_the_run() -> None:
     run = await session(Fixed(fixed("", "filter"))).ask("q")
     assert (run.outcome, run.error) == ("failed", "The endpoint withheld the root model's reply.")
@@ -534,6 +564,24 @@ async def test_two_questions_at_once() -> None:
         await talk.ask("r")
     await talk.close()
     assert (await first).outcome == "stopped"
+
+
+# Labels
+
+
+@pytest.mark.parametrize(
+    ("code", "label"),
+    [
+        ("import re\n\nhits = re.findall('x', context)\nhits", "hits = re.findall('x', context)"),
+        ("# Look at the  headings\nprint(1)", "Look at the headings"),
+        ("def f(x):\n    return x\n\nf(1)", "f(1)"),
+        ("import re", "import re"),
+        ("#\nx", "x"),
+        ("", ""),
+    ],
+)
+def test_the_label_of_a_turn(code: str, label: str) -> None:
+    assert code_label(code) == label
 
 
 # Speed
