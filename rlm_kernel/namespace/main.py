@@ -178,9 +178,11 @@ class Namespace:
         signal.signal(signal.SIGINT, self._interrupted)
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
+        current = asyncio.current_task(self.loop)
+        if self.cell is None and current is None and not self._in_comm:
+            return  # nothing runs that could be stopped; raised here, it would end the process
         if self.calls.connection.defer():
             return
-        current = asyncio.current_task(self.loop)
         if self._in_comm or (current is not None and self.cell in (None, current)):
             raise KeyboardInterrupt
         if self.cell is not None:
