@@ -90,7 +90,7 @@ def _introduce(screen: Screen, question: str, settings: Settings) -> None:
         ("Model     ", settings.model or ""),
     ]
     for name, value in lines:
-        screen.print(Text.assemble((name, "bold"), value), soft_wrap=True)
+        screen.print(Text.assemble((name, "bold"), value), soft_wrap=not screen.is_terminal)
     if settings.model == "tutor":
         note = "The tutor is not a language model: a small built-in policy that shows the way of working, offline."
         screen.print(Text(note, style="dim"), soft_wrap=True)

@@ -167,6 +167,10 @@ class Progress(Observer):
     def _line(self, text: Text) -> None:
         self._screen.print(text, soft_wrap=True)
 
+    def _words(self, text: Text) -> None:
+        """Print text for reading: a terminal breaks it between words, a pipe gets it as it is."""
+        self._screen.print(text, soft_wrap=not self._screen.is_terminal)
+
     def _rule(self, title: str) -> None:
         width = max(2, min(self._screen.width, 100) - len(title) - 4) if self._screen.is_terminal else 2
         self._line(Text(""))
@@ -183,7 +187,7 @@ class Progress(Observer):
         for number in self._prose.take(all_of_it=all_of_it):
             line = plain(lines[number])
             if line.strip() or 0 < number < len(lines) - 1:
-                self._line(Text(line))
+                self._words(Text(line))
 
     def _print_code(self, *, all_of_it: bool = False) -> None:
         numbers = self._code.take(all_of_it=all_of_it)
@@ -208,7 +212,14 @@ class Progress(Observer):
     def _print_output(self, output: Output) -> None:
         text, style = output_text(output)
         for line in shorten(plain(text)) if text.strip() else []:
-            self._line(Text.assemble((GUTTER, "dim"), (line, style)))
+            for part in self._fitting(Text(line, style=style)):
+                self._line(Text(GUTTER, style="dim") + part)
+
+    def _fitting(self, line: Text) -> list[Text]:
+        """Break a line of an output so that each part stands behind its gutter."""
+        if not self._screen.is_terminal or not line.plain:
+            return [line]
+        return list(line.wrap(self._screen, max(20, self._screen.width - len(GUTTER)), tab_size=4))
 
     # -- drawn anew ------------------------------------------------------------------------------------------------
 
@@ -216,7 +227,7 @@ class Progress(Observer):
         parts: list[RenderableType] = []
         if self._code.text and self._code.shown < len(self._code.lines):
             parts.append(Text(CODE_INDENT) + self._colored()[-1])
-        elif not self._code.text and self._prose.lines[-1]:
+        elif not self._code.text and self._prose.shown < len(self._prose.lines):
             parts.append(Text(plain(self._prose.lines[-1])))
         parts += [self._calls_line(calls) for calls in self._groups()[-4:]]
         parts.append(self._status())

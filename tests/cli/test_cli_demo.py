@@ -46,6 +46,6 @@ def test_the_demo_takes_another_model_and_place(run_cli, folder, script):
 
 
 def test_the_demo_spends_no_money_unasked(run_cli, endpoint):
-    done = run_cli("demo", RLM_MODEL="root-model", RLM_SUB_MODEL="sub-model", **endpoint.environ)
+    done = run_cli("demo", **endpoint.environ)
     assert done.returncode == 0, done.stderr
     assert endpoint.requests == []

@@ -70,10 +70,10 @@ def test_a_disabled_extension_is_told(run_cli, jupyter, tmp_path):
 
 
 def test_nothing_is_sent_without_probe(run_cli, jupyter, endpoint):
-    done = run_cli("doctor", JUPYTER_PATH=str(jupyter), RLM_MODEL="root-model", **endpoint.environ)
+    done = run_cli("doctor", JUPYTER_PATH=str(jupyter), **endpoint.environ)
     assert done.returncode == 0, done.stdout
     assert "probe" not in done.stdout
-    probed = run_cli("doctor", "--probe", JUPYTER_PATH=str(jupyter), RLM_MODEL="root-model", **endpoint.environ)
+    probed = run_cli("doctor", "--probe", JUPYTER_PATH=str(jupyter), **endpoint.environ)
     assert probed.returncode == 0, probed.stdout
     assert "root-model" in line_of(probed, "probe")
 
