@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import time
+from collections import ChainMap
 from typing import TYPE_CHECKING, Any
 
 from rlm_kernel.errors import InputError, RlmError
@@ -18,7 +20,7 @@ from rlm_kernel.kernel.protocol import PageCommand
 from rlm_kernel.notebook.answer import question_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import MutableMapping, Sequence
 
     from rlm_kernel.engine.executor import Output, QueryDict, ReplyDict
     from rlm_kernel.engine.session import Session
@@ -48,6 +50,8 @@ class Asking:
         self._cells = LiveCells(kernel, self._journal, self._pages)
         self._inline = Inline(kernel)
         self._ticker = Ticker(self._show_line)
+        self._environ: MutableMapping[str, str] = ChainMap({}, os.environ)
+        """Where models look for keys and names: what was typed here, else the environment."""
         self._made: Session | None = None
         self._models: Registry | None = None
         self._panel: Panel | None = None
@@ -63,7 +67,7 @@ class Asking:
             from rlm_kernel.engine.session import Session
             from rlm_kernel.models.registry import Registry
 
-            self._models = Registry()
+            self._models = Registry(self._environ)
             self._made = Session(self._cells, self._models, observers=[self._cells])
             self._made.control.on_change.append(self._control_changed)
         return self._made
@@ -208,11 +212,24 @@ class Asking:
             raise InputError("A cell of the model cannot use %rlm: settings are the person's.")
         read = magics.read_line(line, session.settings)
         if isinstance(read, str):
+            if read == "key":
+                return await self._take_key(parent)
             return self._open_panel(parent) if read == "panel" else self._command(read)
         if read is not None:
             self._check_models(read)
             session.settings = read
         return magics.show(session.settings, self._registry, self._spent())
+
+    async def _take_key(self, parent: MsgId | None) -> str:
+        """Ask for the API key; it goes neither into the notebook nor into the process that runs cells."""
+        request = self._kernel.request_of(parent) if parent is not None else None
+        if request is None or not request["content"].get("allow_stdin", False):
+            raise InputError("This client cannot be asked for a key.", "Set OPENAI_API_KEY before starting.")
+        key = (await self._kernel.input("API key: ", True, parent)).strip()
+        if not key:
+            raise InputError("No key was typed: the one before stays.")
+        self._environ["OPENAI_API_KEY"] = key
+        return "The key is taken; ask again."
 
     def _check_models(self, settings: Settings) -> None:
         """Refuse a model that cannot be used before it is set."""

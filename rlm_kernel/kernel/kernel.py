@@ -11,6 +11,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import comm
+from ipykernel._version import kernel_protocol_version
 from ipykernel.kernelbase import Kernel
 from traitlets import Bool, Float
 
@@ -105,8 +106,19 @@ class RlmKernel(Kernel):
 
     @property
     def kernel_info(self) -> Json:
-        """No subshells, no debugger: the cells run in another process, which has one thread."""
-        return {**super().kernel_info, "supported_features": []}
+        """No subshells, no debugger: the cells run in another process, which has one thread.
+
+        Not the base class's: that imports debugpy to see whether it is there.
+        """
+        return {
+            "protocol_version": kernel_protocol_version,
+            "implementation": self.implementation,
+            "implementation_version": self.implementation_version,
+            "language_info": self.language_info,
+            "banner": self.banner,
+            "help_links": [],
+            "supported_features": [],
+        }
 
     @property
     def execution_count(self) -> int:

@@ -22,6 +22,7 @@ QUESTION = re.compile(r"\s*%%rlm(?=\s|\?|$)")
 HELP = re.compile(r"\s*(\?{1,2}\s*%{1,2}rlm|%{1,2}rlm\s*\?{1,2})\s*")
 LINE = re.compile(r"\s*%rlm(?=\s|$)")
 COMMANDS = {
+    "key": "type the endpoint's API key; the kernel keeps it until it ends, the notebook never has it",
     "panel": "show the panel with the tree of calls",
     "pause": "pause the run at its next cell or call",
     "resume": "go on with a paused run",

@@ -60,6 +60,10 @@ class KernelServices(Protocol):
         """Give a request that output can still belong to, by its message id."""
         ...
 
+    async def input(self, prompt: str, password: bool, parent: MsgId | None) -> str:
+        """Ask the person for a line, in the client that sent the request with this id."""
+        ...
+
     def send_page(self, comm_id: str, data: dict[str, Any], parent: Message | None) -> None:
         """Send a message over a comm that a page has opened."""
         ...

@@ -33,8 +33,8 @@ NO_KEY = "none"
 """Sent as the key where there is none: local servers need none, but the client wants one."""
 OTHER_MODEL = "Set another with %rlm --model NAME (or --model NAME on the command line)."
 SET_KEY = (
-    "Set OPENAI_API_KEY (and OPENAI_BASE_URL where the server is not OpenAI's) before starting, "
-    "or use the tutor: %rlm --model tutor"
+    "Type it with %rlm key in a notebook, or set OPENAI_API_KEY (and OPENAI_BASE_URL where the server is not OpenAI's) "
+    "before starting; the tutor needs none: %rlm --model tutor"
 )
 
 _TRANSIENT = frozenset({408, 409, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
