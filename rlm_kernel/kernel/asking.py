@@ -136,7 +136,7 @@ class Asking:
             raise RuntimeError("a run that ended has a node")
         answer, *failure = outputs = question_outputs(tree, node)
         line = last_line(tree, run)
-        run.state, run.text, run.outputs = "ended", line["text"], outputs
+        run.state, run.text, run.outputs = "ended", line["text"], [] if self._pages else outputs
         if run.fallback:
             cells = [
                 cell.as_cell(list(self._kernel.recorder.outputs(cell.msg_id)) if cell.msg_id else [])

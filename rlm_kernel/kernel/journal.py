@@ -117,7 +117,7 @@ class LiveRun:
     state: RunState = "running"
     text: str = ""
     outputs: list[Output] = field(default_factory=list)
-    """What the question shows once the run is over."""
+    """What the question shows, where the run ended while no page was connected."""
     reply: dict[str, Any] | None = None
     idents: list[Ident] = field(default_factory=list)
     """Clients that bound the question's request after a reload; they get its reply too."""

@@ -287,11 +287,22 @@ def test_reload_in_mid_run(page: Page, tmp_path: Path) -> None:
     assert k.wait_reply(done["msg_id"])["content"]["status"] == "ok", "a cell that is over answers a late bind"
     assert fresh.of("run_end")[-1]["run_id"] == run_id
     fresh.close()
-    last = Page(k)
-    run = next(run for run in last.ack["runs"] if run["run_id"] == run_id)
+
+
+def test_a_page_that_was_away_at_the_end_is_told_the_answer(page: Page, tmp_path: Path) -> None:
+    model = script(tmp_path, cell("import time\ntime.sleep(0.5)"), final("A."))
+    msg_id = page.ask(f"%%rlm --model {model}\nWho?")
+    page.wait_for(lambda: page.of("start"))
+    run_id = page.run_id
+    page.close()
+    ran = page.finish(msg_id)
+    fresh = Page(page.kernel)
+    run = next(run for run in fresh.ack["runs"] if run["run_id"] == run_id)
     assert not run["live"]
     assert run["outputs"][0]["data"]["text/markdown"].startswith("A.")
-    last.close()
+    assert run["execution_count"] == ran.count
+    assert [node["status"] for node in run["nodes"]] == ["ok", "ok"]
+    fresh.close()
 
 
 def test_a_bind_of_nothing_known_is_aborted(page: Page) -> None:
