@@ -25,46 +25,55 @@
 const ROW_PX = 24;
 const SPARE_ROWS = 8;
 const DETAIL_EVERY_MS = 400;
-const FINAL = new Set(["done", "failed", "stopped"]);
-const GLYPH = { pending: "○", running: "◐", paused: "‖", done: "✓", failed: "✕", stopped: "■" };
-const KIND_GLYPH = { run: "?", turn: "›", call: "↳", batch: "≡" };
-const COLUMNS = ["name", "status", "model", "in", "cached", "out", "cost", "time"];
+const FINAL = new Set(['done', 'failed', 'stopped']);
+const GLYPH = { pending: '○', running: '◐', paused: '‖', done: '✓', failed: '✕', stopped: '■' };
+const KIND_GLYPH = { run: '?', turn: '', call: '↳', batch: '≡' }; // a turn shows its number
+const COLUMNS = ['name', 'status', 'model', 'in', 'cached', 'out', 'cost', 'time'];
+const EMPTY = 'No question yet. Write %%rlm in the first line of a cell and a question below it, then run the cell.';
 let panels = 0;
 
 // ---- words for people ----------------------------------------------------------------------------------------
 
 /** @param {number} number @param {string} word */
 function count(number, word) {
-  return `${number.toLocaleString("en")} ${word}${number === 1 ? "" : "s"}`;
+  return `${number.toLocaleString('en')} ${word}${number === 1 ? '' : 's'}`;
 }
 
 /** @param {number | null} cost */
 function money(cost) {
-  if (cost === null) return "cost unknown";
-  if (cost === 0) return "free";
+  if (cost === null) return 'cost unknown';
+  if (cost === 0) return 'free';
   return `$${cost.toFixed(cost >= 1 ? 2 : 4)}`;
 }
 
 /** @param {number | null} seconds */
 function duration(seconds) {
-  if (seconds === null) return "";
+  if (seconds === null) return '';
   if (seconds < 10) return `${Math.max(0, seconds).toFixed(1)} s`;
   if (seconds < 60) return `${Math.round(seconds)} s`;
-  return `${Math.floor(seconds / 60)} min ${String(Math.floor(seconds % 60)).padStart(2, "0")} s`;
+  return `${Math.floor(seconds / 60)} min ${String(Math.floor(seconds % 60)).padStart(2, '0')} s`;
 }
 
 /** @param {Usage} usage */
 function usageLine(usage) {
-  const cached = usage.cached_tokens ? ` (${usage.cached_tokens.toLocaleString("en")} cached)` : "";
-  const about = usage.estimated ? "~" : "";
-  const tokens = `${about}${usage.input_tokens.toLocaleString("en")} in${cached} · `;
-  return `${count(usage.calls, "call")} · ${tokens}${usage.output_tokens.toLocaleString("en")} out · ${money(usage.cost_usd)}`;
+  const cached = usage.cached_tokens ? ` (${usage.cached_tokens.toLocaleString('en')} cached)` : '';
+  const about = usage.estimated ? '~' : '';
+  const tokens = `${about}${usage.input_tokens.toLocaleString('en')} in${cached} · `;
+  return `${count(usage.calls, 'call')} · ${tokens}${usage.output_tokens.toLocaleString('en')} out · ${money(usage.cost_usd)}`;
 }
 
 /** @param {Usage[]} usages @returns {Usage} */
 function sum(usages) {
   /** @type {Usage} */
-  const all = { input_tokens: 0, cached_tokens: 0, output_tokens: 0, calls: 0, cost_usd: 0, seconds: 0, estimated: false };
+  const all = {
+    input_tokens: 0,
+    cached_tokens: 0,
+    output_tokens: 0,
+    calls: 0,
+    cost_usd: 0,
+    seconds: 0,
+    estimated: false
+  };
   for (const usage of usages) {
     all.input_tokens += usage.input_tokens;
     all.cached_tokens += usage.cached_tokens;
@@ -82,7 +91,7 @@ function sum(usages) {
  * @param {string} [className]
  * @param {string} [text]
  */
-function make(tag, className = "", text = "") {
+function make(tag, className = '', text = '') {
   const element = document.createElement(tag);
   if (className) element.className = className;
   if (text) element.textContent = text;
@@ -110,7 +119,7 @@ class Nodes {
 
   /** @param {Rows} message */
   take(message) {
-    if (message.kind === "snapshot") {
+    if (message.kind === 'snapshot') {
       this.rows.clear();
       this.below.clear();
     }
@@ -196,36 +205,43 @@ class Nodes {
 
 /** A turn is done when its cell has run; that the cell failed is said all the same. @param {Row} row */
 function wordOf(row) {
-  return row.status === "done" && row.error ? "error" : row.status;
+  return row.status === 'done' && row.error ? 'error' : row.status;
 }
 
 /** What a line shows, whether it is one node or a batch. @param {Item} item */
 function facts(item) {
   if (item.row) {
     const row = item.row;
-    const model = row.model ?? "";
-    const usage = row.kind === "call" ? row.usage : row.total;
-    return { ...row, kind: /** @type {string} */ (row.kind), model, usage, word: row.outcome ?? wordOf(row), share: null };
+    const model = row.model ?? '';
+    const usage = row.kind === 'call' ? row.usage : row.total;
+    return {
+      ...row,
+      kind: /** @type {string} */ (row.kind),
+      model,
+      usage,
+      word: row.outcome ?? wordOf(row),
+      share: null
+    };
   }
   const calls = item.calls;
-  const ended = calls.filter((row) => FINAL.has(row.status));
-  const failed = calls.filter((row) => row.status === "failed").length;
+  const ended = calls.filter(row => FINAL.has(row.status));
+  const failed = calls.filter(row => row.status === 'failed').length;
   const all = ended.length === calls.length;
-  const models = [...new Set(calls.map((row) => row.model ?? ""))];
-  const starts = calls.flatMap((row) => (row.started === null ? [] : [row.started]));
-  const ends = calls.flatMap((row) => (row.ended === null ? [] : [row.ended]));
+  const models = [...new Set(calls.map(row => row.model ?? ''))];
+  const starts = calls.flatMap(row => (row.started === null ? [] : [row.started]));
+  const ends = calls.flatMap(row => (row.ended === null ? [] : [row.ended]));
   return {
-    kind: "batch",
-    label: `${count(calls.length, "call")}: ${calls[0].label}`,
-    status: all ? (failed ? "failed" : "done") : calls.some((row) => row.status !== "pending") ? "running" : "pending",
-    word: `${ended.length.toLocaleString("en")}/${calls.length.toLocaleString("en")}${failed ? ` ✕${failed}` : ""}`,
+    kind: 'batch',
+    label: `${count(calls.length, 'call')}: ${calls[0].label}`,
+    status: all ? (failed ? 'failed' : 'done') : calls.some(row => row.status !== 'pending') ? 'running' : 'pending',
+    word: `${ended.length.toLocaleString('en')}/${calls.length.toLocaleString('en')}${failed ? ` ✕${failed}` : ''}`,
     model: models.length === 1 ? models[0] : `${models.length} models`,
-    usage: sum(calls.map((row) => row.usage)),
+    usage: sum(calls.map(row => row.usage)),
     started: starts.length ? starts.reduce((a, b) => Math.min(a, b)) : null,
     ended: all && ends.length ? ends.reduce((a, b) => Math.max(a, b)) : null,
-    cached: calls.every((row) => row.cached),
-    error: failed ? `${count(failed, "call")} of ${calls.length.toLocaleString("en")} failed.` : null,
-    share: ended.length / calls.length,
+    cached: calls.every(row => row.cached),
+    error: failed ? `${count(failed, 'call')} of ${calls.length.toLocaleString('en')} failed.` : null,
+    share: ended.length / calls.length
   };
 }
 
@@ -245,82 +261,71 @@ class View {
     /** @type {Texts | null} */
     this.texts = null;
     /** @type {ControlState} */
-    this.control = { state: "idle", waits_for: "" };
+    this.control = { state: 'idle', waits_for: '' };
     this.live = false; // until the kernel has spoken: a saved picture must not offer a Stop that does nothing
     this.skew = 0;
     this.frame = 0;
     this.askTimer = 0;
     this.asked = 0;
-    this.build(el);
+    this.root = make('section', 'rlm-panel');
+    this.state = make('div', 'rlm-state');
+    this.sums = make('div', 'rlm-sums');
+    this.pauseButton = makeButton('Pause', () => this.command(this.control.state === 'paused' ? 'resume' : 'pause'));
+    this.stepButton = makeButton('Step', () => this.command('step'));
+    this.stopButton = makeButton('Stop', () => this.command('stop'));
+    this.tree = make('div', 'rlm-tree');
+    this.sizer = make('div', 'rlm-sizer');
+    this.detail = make('div', 'rlm-detail');
     /** @type {Array<() => void>} */
     this.undo = [];
+    this.build(el);
     this.listen();
-    const saved = model.get("snapshot");
+    const saved = model.get('snapshot');
     if (saved && Array.isArray(saved.nodes)) this.take(saved, false);
     this.draw();
-    this.say({ kind: "ready" });
+    this.say({ kind: 'ready' });
   }
 
   /** @param {HTMLElement} el */
   build(el) {
-    this.root = make("section", "rlm-panel");
-    this.root.setAttribute("aria-label", "RLM calls");
-    const head = make("header", "rlm-head");
-    this.state = make("div", "rlm-state");
-    this.state.setAttribute("role", "status");
-    this.sums = make("div", "rlm-sums");
-    const buttons = make("div", "rlm-buttons");
-    this.pauseButton = this.button(buttons, "Pause", () => this.command(this.control.state === "paused" ? "resume" : "pause"));
-    this.stepButton = this.button(buttons, "Step", () => this.command("step"));
-    this.stepButton.title = "Let one cell or call through, then pause again";
-    this.stopButton = this.button(buttons, "Stop", () => this.command("stop"));
-    this.stopButton.classList.add("rlm-stop");
+    this.root.setAttribute('aria-label', 'RLM calls');
+    this.state.setAttribute('role', 'status');
+    this.stepButton.title = 'Let one cell or call through, then pause again';
+    this.stopButton.classList.add('rlm-stop');
+    const buttons = make('div', 'rlm-buttons');
+    buttons.append(this.pauseButton, this.stepButton, this.stopButton);
+    const head = make('header', 'rlm-head');
     head.append(this.state, buttons, this.sums);
-    this.columns = make("div", "rlm-row rlm-columns");
-    this.columns.setAttribute("aria-hidden", "true");
-    for (const name of COLUMNS) this.columns.append(make("span", `rlm-${name}`, name === "name" ? "" : name));
-    this.tree = make("div", "rlm-tree");
+    const columns = make('div', 'rlm-row rlm-columns');
+    columns.setAttribute('aria-hidden', 'true');
+    for (const name of COLUMNS) columns.append(make('span', `rlm-${name}`, name === 'name' ? '' : name));
     this.tree.tabIndex = 0;
-    this.tree.setAttribute("role", "tree");
-    this.tree.setAttribute("aria-label", "Runs, turns and calls");
-    this.sizer = make("div", "rlm-sizer");
-    this.sizer.setAttribute("role", "presentation");
+    this.tree.setAttribute('role', 'tree');
+    this.tree.setAttribute('aria-label', 'Runs, turns and calls');
+    this.sizer.setAttribute('role', 'presentation');
     this.tree.append(this.sizer);
-    this.empty = make("p", "rlm-empty");
-    this.empty.textContent = "No question yet. Write %%rlm in the first line of a cell and a question below it, then run the cell.";
-    this.detail = make("div", "rlm-detail");
-    this.detail.setAttribute("role", "region");
-    this.detail.setAttribute("aria-label", "The chosen node");
-    this.root.append(head, this.columns, this.tree, this.empty, this.detail);
+    this.detail.setAttribute('role', 'region');
+    this.detail.setAttribute('aria-label', 'The chosen node');
+    this.root.append(head, columns, this.tree, make('p', 'rlm-empty', EMPTY), this.detail);
     el.append(this.root);
-  }
-
-  /** @param {HTMLElement} parent @param {string} text @param {() => void} then */
-  button(parent, text, then) {
-    const button = /** @type {HTMLButtonElement} */ (make("button", "rlm-button", text));
-    button.type = "button";
-    button.disabled = true;
-    button.addEventListener("click", then);
-    parent.append(button);
-    return button;
   }
 
   listen() {
     /** @param {Rows | Detail} message */
-    const onMessage = (message) => {
-      if (message.kind === "detail") this.showTexts(message.texts);
-      else if (message.kind === "delta" || message.kind === "snapshot") this.take(message, true);
+    const onMessage = message => {
+      if (message.kind === 'detail') this.showTexts(message.texts);
+      else if (message.kind === 'delta' || message.kind === 'snapshot') this.take(message, true);
     };
-    this.model.on("msg:custom", onMessage);
-    this.undo.push(() => this.model.off("msg:custom", onMessage));
-    this.tree.addEventListener("scroll", () => this.later());
-    this.tree.addEventListener("keydown", (event) => this.key(event));
-    this.tree.addEventListener("click", (event) => this.click(event));
+    this.model.on('msg:custom', onMessage);
+    this.undo.push(() => this.model.off('msg:custom', onMessage));
+    this.tree.addEventListener('scroll', () => this.later());
+    this.tree.addEventListener('keydown', event => this.key(event));
+    this.tree.addEventListener('click', event => this.click(event));
     const watch = new ResizeObserver(() => this.later());
     watch.observe(this.tree);
     this.undo.push(() => watch.disconnect());
     const clock = setInterval(() => {
-      if (this.live && this.control.state !== "idle") this.later();
+      if (this.live && this.control.state !== 'idle') this.later();
     }, 500);
     this.undo.push(() => clearInterval(clock));
   }
@@ -337,13 +342,13 @@ class View {
     try {
       this.model.send(message);
     } catch (error) {
-      console.warn("rlm-kernel: the kernel cannot be reached", error); // a saved notebook without a kernel
+      console.warn('rlm-kernel: the kernel cannot be reached', error); // a saved notebook without a kernel
     }
   }
 
   /** @param {string} name */
   command(name) {
-    this.say({ kind: "command", name });
+    this.say({ kind: 'command', name });
   }
 
   /** @param {Rows} message @param {boolean} live */
@@ -352,7 +357,7 @@ class View {
     this.control = message.control;
     this.live ||= live;
     this.skew = Date.now() / 1000 - message.now;
-    if (this.chosen !== null && message.nodes.some((row) => row.id === this.chosen)) this.askTexts(DETAIL_EVERY_MS);
+    if (this.chosen !== null && message.nodes.some(row => row.id === this.chosen)) this.askTexts(DETAIL_EVERY_MS);
     this.later();
   }
 
@@ -369,7 +374,7 @@ class View {
     const follow = this.tree.scrollTop + this.tree.clientHeight >= this.tree.scrollHeight - ROW_PX;
     const before = this.items.length;
     this.items = this.nodes.lines();
-    this.root.classList.toggle("rlm-is-empty", this.items.length === 0);
+    this.root.classList.toggle('rlm-is-empty', this.items.length === 0);
     this.sizer.style.height = `${this.items.length * ROW_PX}px`;
     if (follow && this.items.length > before) this.tree.scrollTop = this.tree.scrollHeight;
     this.drawHead();
@@ -380,17 +385,21 @@ class View {
   drawHead() {
     const { state, waits_for: waits } = this.control;
     const run = this.nodes.lastRun();
-    const busy = this.live && state !== "idle";
-    let text = busy ? { running: "Running", paused: "Paused", stopping: "Stopping" }[state] ?? state : "Idle";
+    const busy = this.live && state !== 'idle';
+    let text = busy ? ({ running: 'Running', paused: 'Paused', stopping: 'Stopping' }[state] ?? state) : 'Idle';
     if (busy && waits) text += `: ${waits}`;
-    if (!busy && run) text = { answered: "Answered", limit: "Stopped at a limit", failed: "Failed", stopped: "Stopped" }[run.outcome ?? ""] ?? "Idle";
+    if (!busy && run)
+      text =
+        { answered: 'Answered', limit: 'Stopped at a limit', failed: 'Failed', stopped: 'Stopped' }[
+          run.outcome ?? ''
+        ] ?? 'Idle';
     put(this.state, text);
-    this.state.dataset.state = busy ? state : (run?.outcome ?? "idle");
-    put(this.sums, run ? `${usageLine(run.total)} · ${duration(this.elapsed(run))}` : "");
-    put(this.pauseButton, state === "paused" ? "Resume" : "Pause");
-    this.pauseButton.disabled = !busy || state === "stopping";
-    this.stepButton.disabled = !busy || state !== "paused";
-    this.stopButton.disabled = !busy || state === "stopping";
+    this.state.dataset.state = busy ? state : (run?.outcome ?? 'idle');
+    put(this.sums, run ? `${usageLine(run.total)} · ${duration(this.elapsed(run))}` : '');
+    put(this.pauseButton, state === 'paused' ? 'Resume' : 'Pause');
+    this.pauseButton.disabled = !busy || state === 'stopping';
+    this.stepButton.disabled = !busy || state !== 'paused';
+    this.stopButton.disabled = !busy || state === 'stopping';
   }
 
   /** @param {{started: number | null, ended: number | null}} node */
@@ -402,10 +411,13 @@ class View {
 
   drawRows() {
     const first = Math.max(0, Math.floor(this.tree.scrollTop / ROW_PX) - SPARE_ROWS);
-    const last = Math.min(this.items.length, Math.ceil((this.tree.scrollTop + this.tree.clientHeight) / ROW_PX) + SPARE_ROWS);
+    const last = Math.min(
+      this.items.length,
+      Math.ceil((this.tree.scrollTop + this.tree.clientHeight) / ROW_PX) + SPARE_ROWS
+    );
     while (this.sizer.children.length > last - first) this.sizer.lastElementChild?.remove();
     while (this.sizer.children.length < last - first) this.sizer.append(emptyRow());
-    let active = "";
+    let active = '';
     for (let index = first; index < last; index++) {
       const element = /** @type {HTMLElement} */ (this.sizer.children[index - first]);
       element.id = `${this.id}-${index}`;
@@ -414,8 +426,8 @@ class View {
       this.fillRow(element, this.items[index]);
       if (this.items[index].key === this.chosen) active = element.id;
     }
-    if (active) this.tree.setAttribute("aria-activedescendant", active);
-    else this.tree.removeAttribute("aria-activedescendant");
+    if (active) this.tree.setAttribute('aria-activedescendant', active);
+    else this.tree.removeAttribute('aria-activedescendant');
   }
 
   /** @param {HTMLElement} element @param {Item} item */
@@ -423,36 +435,39 @@ class View {
     const fact = facts(item);
     const usage = fact.usage;
     const spent = usage.calls > 0 || usage.input_tokens > 0 || usage.output_tokens > 0;
-    const about = usage.estimated ? "~" : "";
+    const about = usage.estimated ? '~' : '';
     const time = duration(this.elapsed(fact));
-    const word = fact.cached ? "cached" : fact.word;
+    const word = fact.cached ? 'cached' : fact.word;
     element.dataset.kind = fact.kind;
     element.dataset.status = fact.status;
-    element.setAttribute("aria-level", String(item.level));
-    element.setAttribute("aria-posinset", String(item.pos));
-    element.setAttribute("aria-setsize", String(item.size));
-    element.setAttribute("aria-selected", String(item.key === this.chosen));
-    if (item.open === null) element.removeAttribute("aria-expanded");
-    else element.setAttribute("aria-expanded", String(item.open));
-    element.style.setProperty("--rlm-level", String(item.level - 1));
-    element.style.setProperty("--rlm-share", fact.share === null ? "0" : String(fact.share));
-    const glyph = GLYPH[/** @type {keyof typeof GLYPH} */ (fact.status)] ?? "";
+    element.setAttribute('aria-level', String(item.level));
+    element.setAttribute('aria-posinset', String(item.pos));
+    element.setAttribute('aria-setsize', String(item.size));
+    element.setAttribute('aria-selected', String(item.key === this.chosen));
+    if (item.open === null) element.removeAttribute('aria-expanded');
+    else element.setAttribute('aria-expanded', String(item.open));
+    element.style.setProperty('--rlm-level', String(item.level - 1));
+    element.style.setProperty('--rlm-share', fact.share === null ? '0' : String(fact.share));
+    const glyph = GLYPH[/** @type {keyof typeof GLYPH} */ (fact.status)] ?? '';
     const texts = [
       fact.label,
       word,
       fact.model,
-      spent ? about + usage.input_tokens.toLocaleString("en") : "",
-      spent && usage.cached_tokens ? usage.cached_tokens.toLocaleString("en") : "",
-      spent ? about + usage.output_tokens.toLocaleString("en") : "",
-      spent ? (usage.cost_usd === null ? "?" : money(usage.cost_usd)) : "",
-      time,
+      spent ? about + usage.input_tokens.toLocaleString('en') : '',
+      spent && usage.cached_tokens ? usage.cached_tokens.toLocaleString('en') : '',
+      spent ? about + usage.output_tokens.toLocaleString('en') : '',
+      spent ? (usage.cost_usd === null ? '?' : money(usage.cost_usd)) : '',
+      time
     ];
     const [twisty, kind, mark, ...cells] = element.children;
-    put(twisty, item.open === null ? "" : item.open ? "▾" : "▸");
-    put(kind, KIND_GLYPH[/** @type {keyof typeof KIND_GLYPH} */ (fact.kind)]);
+    put(twisty, item.open === null ? '' : item.open ? '▾' : '▸');
+    put(kind, fact.kind === 'turn' ? String(item.pos) : KIND_GLYPH[/** @type {keyof typeof KIND_GLYPH} */ (fact.kind)]);
     put(mark, glyph);
     cells.forEach((cell, at) => put(cell, texts[at]));
-    element.setAttribute("aria-label", `${fact.kind}: ${fact.label}; ${word}${spent ? `; ${usageLine(usage)}` : ""}${time && `; ${time}`}`);
+    element.setAttribute(
+      'aria-label',
+      `${fact.kind}: ${fact.label}; ${word}${spent ? `; ${usageLine(usage)}` : ''}${time && `; ${time}`}`
+    );
     element.title = fact.error ?? fact.label;
   }
 
@@ -461,11 +476,11 @@ class View {
   /** @param {MouseEvent} event */
   click(event) {
     const target = /** @type {HTMLElement} */ (event.target);
-    const element = /** @type {HTMLElement | null} */ (target.closest("[data-index]"));
+    const element = /** @type {HTMLElement | null} */ (target.closest('[data-index]'));
     if (!element) return;
     const item = this.items[Number(element.dataset.index)];
     if (!item) return;
-    if (target.classList.contains("rlm-twisty") || (item.row === null && this.chosen === item.key)) this.toggle(item);
+    if (target.classList.contains('rlm-twisty') || (item.row === null && this.chosen === item.key)) this.toggle(item);
     this.choose(item);
   }
 
@@ -494,19 +509,21 @@ class View {
   /** @param {KeyboardEvent} event */
   key(event) {
     if (event.altKey || event.ctrlKey || event.metaKey || !this.items.length) return;
-    const at = this.items.findIndex((each) => each.key === this.chosen);
+    const at = this.items.findIndex(each => each.key === this.chosen);
     const item = at < 0 ? null : this.items[at];
     const page = Math.max(1, Math.floor(this.tree.clientHeight / ROW_PX) - 1);
-    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: Infinity, PageDown: at + page, PageUp: at - page }[event.key];
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: Infinity, PageDown: at + page, PageUp: at - page }[
+      event.key
+    ];
     if (to !== undefined) {
       this.choose(this.items[Math.max(0, Math.min(this.items.length - 1, to))]);
-    } else if (item && (event.key === "Enter" || event.key === " ")) {
+    } else if (item && (event.key === 'Enter' || event.key === ' ')) {
       this.toggle(item);
-    } else if (item && event.key === "ArrowRight") {
+    } else if (item && event.key === 'ArrowRight') {
       if (item.open === false) this.toggle(item);
       else if (item.open) this.choose(this.items[at + 1]);
-    } else if (item && event.key === "ArrowLeft") {
-      const parent = this.items.find((each) => each.key === item.parent);
+    } else if (item && event.key === 'ArrowLeft') {
+      const parent = this.items.find(each => each.key === item.parent);
       if (item.open) this.toggle(item);
       else if (parent) this.choose(parent);
     } else return;
@@ -523,7 +540,7 @@ class View {
     this.askTimer = setTimeout(() => {
       this.askTimer = 0;
       this.asked = Date.now();
-      if (this.chosen !== null && this.nodes.rows.has(this.chosen)) this.say({ kind: "detail", id: this.chosen });
+      if (this.chosen !== null && this.nodes.rows.has(this.chosen)) this.say({ kind: 'detail', id: this.chosen });
     }, wait);
   }
 
@@ -535,22 +552,28 @@ class View {
   }
 
   drawDetail() {
-    const item = this.items.find((each) => each.key === this.chosen);
+    const item = this.items.find(each => each.key === this.chosen);
     this.detail.hidden = !item;
     if (!item) return;
-    if (!this.detail.firstChild) this.detail.append(make("h3", "rlm-title"), make("p", "rlm-facts"));
+    if (!this.detail.firstChild) this.detail.append(make('h3', 'rlm-title'), make('p', 'rlm-facts'));
     const fact = facts(item);
     const [title, line] = this.detail.children;
-    put(title, `${fact.kind === "batch" ? "batch" : fact.kind}: ${fact.label}`);
-    const own = item.row && item.row.kind === "turn" && item.row.total.calls > item.row.usage.calls ? `own ${usageLine(item.row.usage)}; with its calls ` : "";
-    put(line, [fact.word, fact.model, own + usageLine(fact.usage), duration(this.elapsed(fact))].filter(Boolean).join(" · "));
+    put(title, `${fact.kind === 'batch' ? 'batch' : fact.kind}: ${fact.label}`);
+    const own =
+      item.row && item.row.kind === 'turn' && item.row.total.calls > item.row.usage.calls
+        ? `own ${usageLine(item.row.usage)}; with its calls `
+        : '';
+    put(
+      line,
+      [fact.word, fact.model, own + usageLine(fact.usage), duration(this.elapsed(fact))].filter(Boolean).join(' · ')
+    );
     const texts = item.row ? this.texts : null;
     const kind = item.row?.kind;
-    this.section("error", "Error", texts?.error ? `${texts.error} ${texts.remedy}`.trim() : (fact.error ?? ""));
-    this.section("prompt", kind === "run" ? "Question" : "Prompt", texts?.prompt ?? "");
-    this.section("reply", kind === "run" ? "Answer" : "Reply", texts?.reply ?? "");
-    this.section("code", "Code", texts?.code ?? "");
-    this.section("output", "Output", texts?.output ?? "");
+    this.section('error', 'Error', texts?.error ? `${texts.error} ${texts.remedy}`.trim() : (fact.error ?? ''));
+    this.section('prompt', kind === 'run' ? 'Question' : 'Prompt', texts?.prompt ?? '');
+    this.section('reply', kind === 'run' ? 'Answer' : 'Reply', texts?.reply ?? '');
+    this.section('code', 'Code', texts?.code ?? '');
+    this.section('output', 'Output', texts?.output ?? '');
   }
 
   /** @param {string} name @param {string} title @param {string} text */
@@ -558,12 +581,12 @@ class View {
     let section = /** @type {HTMLDetailsElement | null} */ (this.detail.querySelector(`[data-part="${name}"]`));
     if (!section) {
       if (!text) return;
-      section = /** @type {HTMLDetailsElement} */ (make("details", "rlm-part"));
+      section = /** @type {HTMLDetailsElement} */ (make('details', 'rlm-part'));
       section.dataset.part = name;
       section.open = true;
-      const pre = make("pre");
+      const pre = make('pre');
       pre.tabIndex = 0;
-      section.append(make("summary"), pre);
+      section.append(make('summary'), pre);
       this.detail.append(section);
     }
     section.hidden = !text;
@@ -572,15 +595,24 @@ class View {
   }
 }
 
+/** @param {string} text @param {() => void} then */
+function makeButton(text, then) {
+  const button = /** @type {HTMLButtonElement} */ (make('button', 'rlm-button', text));
+  button.type = 'button';
+  button.disabled = true;
+  button.addEventListener('click', then);
+  return button;
+}
+
 function emptyRow() {
-  const element = make("div", "rlm-row");
-  element.setAttribute("role", "treeitem");
-  for (const name of ["twisty", "kind", "mark"]) {
-    const part = make("span", `rlm-${name}`);
-    part.setAttribute("aria-hidden", "true");
+  const element = make('div', 'rlm-row');
+  element.setAttribute('role', 'treeitem');
+  for (const name of ['twisty', 'kind', 'mark']) {
+    const part = make('span', `rlm-${name}`);
+    part.setAttribute('aria-hidden', 'true');
     element.append(part);
   }
-  for (const name of COLUMNS) element.append(make("span", `rlm-${name}`));
+  for (const name of COLUMNS) element.append(make('span', `rlm-${name}`));
   return element;
 }
 
