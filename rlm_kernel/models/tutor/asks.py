@@ -299,11 +299,12 @@ _GRAMMARS: list[tuple[re.Pattern[str], _Maker]] = [
     _grammar(
         r"(?:what (?:kind|sort|type) of (?:document|text|file|data|thing) is (?:this|it)|what is (?:this(?: "
         r"document| text| file)?|it)"
-        r"|describe (?:the |this )?(?:document|text|file|data|context|structure)|what (?:columns|fields|headings|"
-        r"sections) (?:are|exist)(?: there)?"
+        r"|describe (?:the |this )?(?:document|text|file|data|context|structure)"
+        r"|(?:what|which) (?:columns|fields|headings|sections) (?:are|exist)(?: there)?"
         rf"|(?:list|show|which are|what are) (?:me )?(?:all )?(?:the )?(?:columns|fields|headings|sections|column "
         rf"names)"
-        rf"|what (?:columns|fields|headings|sections) {_DO} {DOCUMENT} have|how (?:long|big|large) is {DOCUMENT})",
+        rf"|(?:what|which) (?:columns|fields|headings|sections) {_DO} {DOCUMENT} have"
+        rf"|how (?:long|big|large) is {DOCUMENT})",
         _describe,
     ),
 ]

@@ -37,7 +37,7 @@ def answer(state: State, clause: Clause, ask: Ask) -> Policy:
 
 def _occurrences(ask: Occurrences) -> Policy:
     search, term = ask.search, ask.search.terms[0]
-    pattern = repr(search.patterns()[0])
+    pattern = _source(search.patterns()[0])
     shown = yield step(
         "text/occurrences", said=f"“{plain(term)}”", term=repr(term), pattern=pattern, flags=_flags(search)
     )
@@ -89,7 +89,12 @@ def _units_with(state: State, clause: Clause, ask: UnitsWith) -> Policy:
     (unit, note), search = found, ask.search
     test, said = _test(search, ask.negate)
     common = {"noun": plural(unit), "how_words": _how_words(search), "note": note}
-    values = {"patterns": repr(search.patterns()), "flags": _flags(search), "units": UNITS[unit].spans, "test": test}
+    values = {
+        "patterns": f"[{', '.join(map(_source, search.patterns()))}]",
+        "flags": _flags(search),
+        "units": UNITS[unit].spans,
+        "test": test,
+    }
     shown = yield step("text/units_with", test_words=plain(said), that=repr(said), **values, **common)
     if shown.failed:
         yield failed(shown)
@@ -147,6 +152,12 @@ def _how_words(search: Search) -> str:
     return _how(search).removesuffix(", also inside words") if search.where != "in" else _how(search)
 
 
+def _source(pattern: str) -> str:
+    """Write a regular expression as Python source, raw where that is possible, because it is there to be read."""
+    raw = '"' not in pattern and not pattern.endswith("\\") and pattern.isprintable()
+    return f'r"{pattern}"' if raw else repr(pattern)
+
+
 def _flags(search: Search) -> str:
     return "0" if search.case else "re.IGNORECASE"
 
@@ -168,8 +179,8 @@ def _test(search: Search, negate: bool) -> tuple[str, str]:
 
 
 def _count_check(search: Search, test: str, common: dict[str, str]) -> str:
-    before, after = {"in": ('""', '""'), "start": ('r"\\A\\s*"', '""'), "end": ('""', 'r"\\s*\\Z"')}[search.where]
-    values = {"terms": repr(list(search.terms)), "before": before, "after": after, "how": repr(_how(search))}
+    body = {"in": "body", "start": 'r"\\A\\s*" + body', "end": 'body + r"\\s*\\Z"'}[search.where]
+    values = {"terms": repr(list(search.terms)), "body": body, "how": repr(_how(search))}
     return step("text/count_check", test=test, others=_others(search), **values, **common)
 
 
