@@ -3,12 +3,16 @@
 One frame is ``!II`` (length of the JSON, number of buffers), then ``!Q`` for the size of each buffer, the JSON object
 and the buffers. File descriptors (checkpoints, restores) travel beside a frame by ``SCM_RIGHTS``.
 
+A loop of prints makes many small pieces of text. They have a frame of their own: ``TEXT``, the length, the bytes; they
+belong to the stream that the last message of type ``stream`` named.
+
 `Decoder` is shared by both ends. The blocking end, `Connection`, is here; the asyncio end is `rlm_kernel.host.link`.
 """
 
 from __future__ import annotations
 
 import array
+import contextlib
 import datetime
 import json
 import math
@@ -27,7 +31,12 @@ MAX_JSON = 1 << 30
 MAX_BUFFERS = 1 << 16
 MAX_BYTES = 1 << 34
 """A frame beyond these bounds is not from our code: the other end is broken."""
+DEEPEST = 100
+"""Levels of containers that are sent where a message has to be cleaned."""
 CHUNK = 1 << 18
+TEXT = 0xFFFFFFFF
+SEND_BUFFER = 1 << 22
+"""Asked of the socket: the namespace should not wait for us after a few hundred small pieces of text."""
 
 _HEAD = struct.Struct("!II")
 _SIZE = struct.Struct("!Q")
@@ -38,26 +47,31 @@ class WireError(Exception):
 
 
 class Frame(NamedTuple):
-    """A decoded frame; ``message`` must not be changed, it may be shared with the next frame."""
+    """A decoded frame."""
 
     message: Json
     buffers: list[bytes]
 
 
-def clean(value: object, depth: int = 0) -> Any:
-    """Make a value JSON can hold: what it has no form for becomes its text, NaN becomes null."""
+def clean(value: object, inside: tuple[int, ...] = ()) -> Any:
+    """Make a value JSON can hold: what it has no form for becomes its text, NaN becomes null.
+
+    Args:
+        value: Anything.
+        inside: Ids of the containers around it, to find one that holds itself.
+    """
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, str):
         return str(value)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
-    if depth > 100:
+    if id(value) in inside or len(inside) > DEEPEST:
         return "…"
     if isinstance(value, dict):
-        return {str(key): clean(item, depth + 1) for key, item in value.items()}
+        return {_text(key): clean(item, (*inside, id(value))) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [clean(item, depth + 1) for item in value]
+        return [clean(item, (*inside, id(value))) for item in value]
     if isinstance(value, bytes | bytearray | memoryview):
         from base64 import b64encode
 
@@ -65,7 +79,7 @@ def clean(value: object, depth: int = 0) -> Any:
     if isinstance(value, datetime.date):
         return value.isoformat()
     if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
-        return clean(value.tolist(), depth + 1)
+        return clean(value.tolist(), inside)
     return _text(value)
 
 
@@ -85,14 +99,14 @@ def dumps(message: Json) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-def pack(message: Json | bytes, buffers: Sequence[Any] = ()) -> bytes:
+def pack(message: Json, buffers: Sequence[Any] = ()) -> bytes:
     """Encode a frame.
 
     Args:
-        message: The message, or what `dumps` gave for it.
+        message: The message.
         buffers: Anything with the buffer protocol.
     """
-    body = message if isinstance(message, bytes) else dumps(message)
+    body = dumps(message)
     if not buffers:
         return _HEAD.pack(len(body), 0) + body
     views = [memoryview(item).cast("B") for item in buffers]
@@ -100,12 +114,18 @@ def pack(message: Json | bytes, buffers: Sequence[Any] = ()) -> bytes:
     return b"".join([_HEAD.pack(len(body), len(views)), *sizes, body, *views])
 
 
+def pack_text(data: bytes) -> Iterator[bytes]:
+    """Encode a piece of the stream that the last ``stream`` message named, in frames of a bearable size."""
+    for start in range(0, len(data), CHUNK):
+        piece = data[start : start + CHUNK]
+        yield _HEAD.pack(TEXT, len(piece)) + piece
+
+
 class Decoder:
-    """Turns bytes as they come into frames."""
+    """Turns bytes as they come into frames; neighbouring pieces of text become one."""
 
     def __init__(self) -> None:
         self._data = bytearray()
-        self._last: tuple[bytes, Json] = (b"", {})
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Take bytes and give the frames that are complete now.
@@ -114,63 +134,54 @@ class Decoder:
             WireError: These are no frames; the connection cannot be used any more.
         """
         self._data += data
-        pos = 0
+        pos, texts = 0, list[bytes]()
         try:
-            while (end := self._end(pos)) is not None:
-                frame = self._frame(pos)
-                pos = end
-                yield frame
+            while len(self._data) - pos >= _HEAD.size:
+                length, count = _HEAD.unpack_from(self._data, pos)
+                start = pos + _HEAD.size
+                if length == TEXT:
+                    if len(self._data) - start < count:
+                        break
+                    pos = start + count
+                    texts.append(bytes(self._data[start:pos]))
+                    continue
+                sizes = self._sizes(start, length, count)
+                if sizes is None or len(self._data) < (start := start + _SIZE.size * count) + length + sum(sizes):
+                    break
+                if texts:
+                    yield Frame({"t": "text"}, [b"".join(texts)])
+                    texts.clear()
+                pos = start + length + sum(sizes)
+                yield self._frame(start, length, sizes)
+            if texts:
+                yield Frame({"t": "text"}, [b"".join(texts)])
         finally:
             del self._data[:pos]
 
-    def _sizes(self, pos: int) -> tuple[int, list[int]] | None:
-        if len(self._data) - pos < _HEAD.size:
-            return None
-        length, count = _HEAD.unpack_from(self._data, pos)
+    def _sizes(self, start: int, length: int, count: int) -> list[int] | None:
+        """Read the sizes of the buffers; ``None`` where they are not all here."""
         if length > MAX_JSON or count > MAX_BUFFERS:
             raise WireError(f"a frame of {length} bytes and {count} buffers")
-        start = pos + _HEAD.size
         if len(self._data) < start + _SIZE.size * count:
             return None
-        return length, [_SIZE.unpack_from(self._data, start + _SIZE.size * i)[0] for i in range(count)]
+        sizes = [_SIZE.unpack_from(self._data, start + _SIZE.size * i)[0] for i in range(count)]
+        if sum(sizes) > MAX_BYTES:
+            raise WireError(f"a frame with {sum(sizes)} bytes of buffers")
+        return sizes
 
-    def _end(self, pos: int) -> int | None:
-        sizes = self._sizes(pos)
-        if sizes is None:
-            return None
-        length, buffers = sizes
-        if sum(buffers) > MAX_BYTES:
-            raise WireError(f"a frame with {sum(buffers)} bytes of buffers")
-        end = pos + _HEAD.size + _SIZE.size * len(buffers) + length + sum(buffers)
-        return end if len(self._data) >= end else None
-
-    def _frame(self, pos: int) -> Frame:
-        sizes = self._sizes(pos)
-        if sizes is None:
-            raise WireError("an incomplete frame")
-        length, counts = sizes
-        start = pos + _HEAD.size + _SIZE.size * len(counts)
-        message = self._message(bytes(self._data[start : start + length]))
-        start += length
-        buffers = []
-        for count in counts:
-            buffers.append(bytes(self._data[start : start + count]))
-            start += count
-        return Frame(message, buffers)
-
-    def _message(self, body: bytes) -> Json:
-        # Pieces of a stream repeat the same small JSON, with the text as a buffer: 40,000 of them in a loop of prints.
-        if body == self._last[0]:
-            return self._last[1]
+    def _frame(self, start: int, length: int, sizes: list[int]) -> Frame:
         try:
-            message = json.loads(body)
+            message = json.loads(self._data[start : start + length])
         except (ValueError, RecursionError) as error:
             raise WireError(f"not JSON: {error}") from error
         if not isinstance(message, dict) or not isinstance(message.get("t"), str):
             raise WireError("a message without a type")
-        if len(body) < 256:
-            self._last = (body, message)
-        return message
+        start += length
+        buffers = []
+        for size in sizes:
+            buffers.append(bytes(self._data[start : start + size]))
+            start += size
+        return Frame(message, buffers)
 
 
 def received_fds(ancillary: Sequence[tuple[int, int, bytes]]) -> list[int]:
@@ -195,10 +206,13 @@ class Connection:
     """
 
     def __init__(self, sock: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self.sock = sock
         self.fds: list[int] = []
         self._decoder = Decoder()
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
+        self._main = threading.main_thread().ident
         self._critical = 0
         self._deferred = False
 
@@ -209,7 +223,7 @@ class Connection:
 
     def _enter(self) -> bool:
         """Begin a part that must not be interrupted; signals reach only the main thread."""
-        main = threading.current_thread() is threading.main_thread()
+        main = threading.get_ident() == self._main
         if main:
             self._critical += 1
         return main
@@ -222,7 +236,7 @@ class Connection:
             self._deferred = False
             raise KeyboardInterrupt
 
-    def send(self, message: Json | bytes, buffers: Sequence[Any] = (), fd: int | None = None) -> None:
+    def send(self, message: Json, buffers: Sequence[Any] = (), fd: int | None = None) -> None:
         """Send one frame, all of it.
 
         Raises:
@@ -231,9 +245,23 @@ class Connection:
         data = pack(message, buffers)
         main = self._enter()
         try:
-            with self._lock:
+            with self.lock:
                 sent = 0 if fd is None else send_with_fd(self.sock, data, fd)
                 self.sock.sendall(memoryview(data)[sent:])
+        finally:
+            self._leave(main)
+
+    def send_text(self, data: bytes) -> None:
+        """Send a piece of the current stream.
+
+        Raises:
+            OSError: The host is gone.
+        """
+        main = self._enter()
+        try:
+            with self.lock:
+                for piece in pack_text(data):
+                    self.sock.sendall(piece)
         finally:
             self._leave(main)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import itertools
 import logging
@@ -66,6 +67,9 @@ class Channel:
         self.fds: list[int] = []
         self._listener = listener
         self._owner = owner
+        self._stream: tuple[str, MsgId | None] = ("stdout", None)
+        # A character may lie across two pieces of a long text.
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._joiner = StreamJoiner(listener.published)
         self._parents: dict[MsgId, None] = {}
         self._numbers = itertools.count(1)
@@ -249,7 +253,11 @@ class Channel:
         message = frame.message
         kind = message["t"]
         if kind == "text":
-            self._joiner.add(*validate.text(frame, self.live_parent))
+            name, parent = self._stream
+            self._joiner.add(name, self._decode(frame.buffers[0]), parent)
+            return
+        if kind == "stream":
+            self._stream = validate.stream(message, self.live_parent)
             return
         self._joiner.flush()
         if kind == "pub":

@@ -61,12 +61,12 @@ def published(frame: Frame, live_parent: Callable[[object], MsgId | None]) -> Pu
     return Published(msg_type, content, metadata, frame.buffers, live_parent(message.get("p")))
 
 
-def text(frame: Frame, live_parent: Callable[[object], MsgId | None]) -> tuple[str, str, MsgId | None]:
-    """Check a piece of a stream; gives its name, text and parent."""
-    name = frame.message.get("name")
-    if name not in ("stdout", "stderr") or len(frame.buffers) != 1:
-        raise Invalid(f"a piece of stream {name!r:.80}")
-    return name, frame.buffers[0].decode("utf-8", "replace"), live_parent(frame.message.get("p"))
+def stream(message: Json, live_parent: Callable[[object], MsgId | None]) -> tuple[str, MsgId | None]:
+    """Check the name and the parent of the pieces of text that follow."""
+    name = message.get("name")
+    if name not in ("stdout", "stderr"):
+        raise Invalid(f"a stream {name!r:.80}")
+    return name, live_parent(message.get("p"))
 
 
 def query(message: Json) -> QueryDict:

@@ -9,7 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from rlm_kernel.errors import RlmError
-from rlm_kernel.wire import Connection, Frame, Json, dumps
+from rlm_kernel.wire import Connection, Frame, Json
 
 if TYPE_CHECKING:
     import socket
@@ -43,14 +43,14 @@ class Calls:
         self._answers: dict[int, Json | None] = {}
         self._changed = threading.Condition()
         self._reading = False
-        self._text_head: tuple[str, str | None] = ("", None)
-        self._text_json = b""
+        self._stream: tuple[str, str | None] | None = None
 
     def adopt(self, sock: socket.socket) -> None:
         """Go on over another connection: this process is a restored checkpoint."""
         self.connection = Connection(sock)
         self.inbox.clear()
         self._answers.clear()
+        self._stream = None
         self.detached = False
 
     def detach(self) -> None:
@@ -58,7 +58,7 @@ class Calls:
         self.connection.sock.close()
         self.detached = True
 
-    def send(self, message: Json | bytes, buffers: Sequence[Any] = (), fd: int | None = None) -> None:
+    def send(self, message: Json, buffers: Sequence[Any] = (), fd: int | None = None) -> None:
         """Send a message; where the host is gone, the process has nothing left to do."""
         if self.detached:
             return
@@ -72,10 +72,14 @@ class Calls:
         if self.detached:
             os.write(2 if name == "stderr" else 1, text.encode("utf-8", "replace"))
             return
-        if (name, parent) != self._text_head:
-            self._text_head = (name, parent)
-            self._text_json = dumps({"t": "text", "name": name, "p": parent})
-        self.send(self._text_json, (text.encode("utf-8", "replace"),))
+        try:
+            with self.connection.lock:
+                if (name, parent) != self._stream:
+                    self._stream = (name, parent)
+                    self.connection.send({"t": "stream", "name": name, "p": parent})
+                self.connection.send_text(text.encode("utf-8", "replace"))
+        except OSError:
+            os._exit(1)
 
     def call(self, message: Json) -> Any:
         """Ask the host something and wait for the answer.
