@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 
 NOTICES = {
-    "limit": "No final answer: a limit was reached.",
+    "limit": "No final answer.",
     "failed": "The run failed.",
     "stopped": "The run was stopped.",
 }
