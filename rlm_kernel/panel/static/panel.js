@@ -487,6 +487,7 @@ class View {
   /** @param {Item} item */
   toggle(item) {
     if (item.open !== null) this.nodes.toggled.set(item.key, !item.open);
+    this.items = this.nodes.lines(); // at once: the next key may come before the next frame
     this.later();
   }
 
@@ -498,7 +499,7 @@ class View {
       this.detail.replaceChildren();
     }
     this.askTexts(0);
-    const index = this.items.indexOf(item);
+    const index = this.items.findIndex(each => each.key === item.key);
     const top = index * ROW_PX;
     if (top < this.tree.scrollTop) this.tree.scrollTop = top;
     const bottom = top + ROW_PX - this.tree.clientHeight;
