@@ -29,7 +29,7 @@ _SENTENCE = re.compile(
     r")|\Z)",
     re.DOTALL,
 )
-_LONGEST = 700
+_LONGEST = 450
 """Characters of a quotation of several sentences."""
 _FEWEST_WORDS = 3
 """A "sentence" of fewer words is rather an abbreviation or a number; it stays with what follows on the same line."""
