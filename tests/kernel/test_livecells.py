@@ -342,6 +342,17 @@ def test_a_run_whose_page_goes_is_handed_to_the_other(page: Page, connect: Conne
     second.close()
 
 
+def test_an_owner_that_says_nothing_loses_its_run(page: Page, connect: Connect, tmp_path: Path) -> None:
+    second = Page(connect(), binds=False, rtc=True)
+    page.binds = False
+    msg_id = page.ask(f"%%rlm --model {script(tmp_path, cell('1'), final('A.'))}\nWho?")
+    page.finish(msg_id)
+    second.wait_for(lambda: len(second.of("hello_ack")) > 1)
+    run = next(run for run in second.ack["runs"] if run["run_id"] == page.run_id)
+    assert run["owner"] == second.client_id
+    second.close()
+
+
 def test_outputs_changed_later_are_kept_changed(page: Page, tmp_path: Path) -> None:
     code = "from IPython.display import display\nhandle = display('old', display_id=True)"
     page.finish(page.ask(f"%%rlm --model {script(tmp_path, cell(code), final('A.'))}\nWho?"))
