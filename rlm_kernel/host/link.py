@@ -50,9 +50,12 @@ class Link:
     def start(self) -> None:
         """Begin to listen."""
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._sock, self._readable)
+        self._loop.add_reader(self._sock, self.receive)
 
-    def _readable(self) -> None:
+    def receive(self) -> None:
+        """Read what has come, in bounds."""
+        if self.lost.is_set():
+            return
         for _ in range(READS_AT_ONCE):
             if not self._read():
                 return

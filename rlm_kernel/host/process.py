@@ -160,7 +160,7 @@ class NamespaceProcess:
         async with self._lock:
             await self._mended()
             self._channel.note_parent(request.msg_id)
-            self._channel.current, self._channel.last_words = request.msg_id, ""
+            self._channel.current, self._channel.crash = request.msg_id, ""
             self._begun = self._interrupted = self._killed = False
             self._running = request
             count = self.execution_count
@@ -269,7 +269,7 @@ class NamespaceProcess:
             if code is not None:
                 break
             await asyncio.sleep(0.01)
-        return words_of_death(code, self._channel.last_words)
+        return words_of_death(code, self._channel.crash)
 
     def process_lost(self) -> None:
         """Mend it, where nobody waits for a cell."""

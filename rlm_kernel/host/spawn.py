@@ -28,17 +28,15 @@ class Spawned:
     connection: socket.socket
     lifeline: int
     """Writing end of a pipe nobody writes to: when it closes, also by our own death, the process group is killed."""
+    crash: int
+    """Reading end of a pipe that gets Python's stack when the process crashes."""
     outputs: dict[int, str]
     """Reading ends of its file descriptors 1 and 2, with the names of the streams."""
 
     def close(self) -> None:
         """Kill the process, its checkpoints and what they started."""
-        for fd in self.outputs:
+        for fd in (*self.outputs, self.crash, self.lifeline):
             os.close(fd)
-        self.outputs = {}
-        if self.lifeline >= 0:
-            os.close(self.lifeline)
-            self.lifeline = -1
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -55,11 +53,13 @@ def spawn(environ: Mapping[str, str] = os.environ) -> Spawned:
     out_read, out_write = os.pipe()
     err_read, err_write = os.pipe()
     life_read, life_write = os.pipe()
+    crash_read, crash_write = os.pipe()
+    shared = (theirs.fileno(), life_read, crash_write)
     try:
         process = subprocess.Popen(
             # -P: a file of the person's called random.py must not break the start.
-            [sys.executable, "-P", "-m", "rlm_kernel.namespace", str(theirs.fileno()), str(life_read)],
-            pass_fds=(theirs.fileno(), life_read),
+            [sys.executable, "-P", "-m", "rlm_kernel.namespace", *map(str, shared)],
+            pass_fds=shared,
             stdin=subprocess.DEVNULL,
             stdout=out_write,
             stderr=err_write,
@@ -68,8 +68,8 @@ def spawn(environ: Mapping[str, str] = os.environ) -> Spawned:
         )
     finally:
         theirs.close()
-        for fd in (out_write, err_write, life_read):
+        for fd in (out_write, err_write, life_read, crash_write):
             os.close(fd)
-    for fd in (out_read, err_read):
+    for fd in (out_read, err_read, crash_read):
         os.set_blocking(fd, False)
-    return Spawned(process, ours, life_write, {out_read: "stdout", err_read: "stderr"})
+    return Spawned(process, ours, life_write, crash_read, {out_read: "stdout", err_read: "stderr"})

@@ -64,8 +64,8 @@ class Cells:
         shell._last_traceback = None
         namespace.ready_for_interrupt()
         namespace.cell = namespace.loop.create_task(self._run(message))
-        namespace.calls.send({"t": "begins", "rid": message["rid"]})
         try:
+            namespace.calls.send({"t": "begins", "rid": message["rid"]})
             result = self._until_done(namespace.cell)
             return self._reply(result, message)
         except Exception as error:
@@ -74,6 +74,7 @@ class Cells:
             return self._ended("error", ename=type(error).__name__, evalue=_message(error), traceback=[_message(error)])
         except KeyboardInterrupt:
             # It came outside the cell's code: before its first line, or in IPython's own work around it.
+            namespace.cell = None
             shell._showtraceback(KeyboardInterrupt, KeyboardInterrupt(), ["KeyboardInterrupt"])
             return self._ended("error", ename="KeyboardInterrupt", evalue="", traceback=["KeyboardInterrupt"])
         finally:

@@ -191,8 +191,8 @@ class Namespace:
 
 
 def main() -> None:
-    """Run the namespace process; the host passes the file descriptors of the connection and the lifeline."""
-    connection, lifeline = (int(word) for word in sys.argv[1:3])
+    """Run the namespace process; the host passes the file descriptors of connection, lifeline and crash pipe."""
+    connection, lifeline, crash = (int(word) for word in sys.argv[1:4])
     arm(lifeline)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.argv[1:] = []
@@ -201,7 +201,7 @@ def main() -> None:
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     import faulthandler
 
-    faulthandler.enable(2)
+    faulthandler.enable(crash)
     namespace = Namespace(socket.socket(fileno=connection))
     namespace.ready_for_interrupt()
     namespace.calls.send({"t": "hello", "pid": os.getpid()})
