@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 from typing import TYPE_CHECKING
 
@@ -192,6 +193,8 @@ class NamespaceProcess:
             return
         self.checkpoint_refusal = None
         self._parked.add(Parked(self.execution_count, socket.socket(fileno=fds.pop(0))))
+        while fds:
+            os.close(fds.pop())  # nothing else is sent with a descriptor
 
     async def restore(self, count: int) -> None:
         """Put the namespace back to just before the cell with this execution count.

@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rlm_kernel.errors import NamespaceDied
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -48,7 +50,15 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def spawn(environ: Mapping[str, str] = os.environ) -> Spawned:
-    """Start a namespace process."""
+    """Start a namespace process.
+
+    Raises:
+        NamespaceDied: This system cannot pass file descriptors to a process (Windows).
+    """
+    if os.name != "posix":
+        raise NamespaceDied(
+            "Cells cannot be run on this system.", "rlm-kernel needs Linux or macOS; on Windows, use WSL."
+        )
     ours, theirs = socket.socketpair()
     out_read, out_write = os.pipe()
     err_read, err_write = os.pipe()

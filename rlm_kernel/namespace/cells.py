@@ -120,6 +120,7 @@ class Cells:
         error = result.error_before_exec if result.error_before_exec is not None else result.error_in_exec
         if result.success and not getattr(shell, "_last_traceback_during_displayhook", False):
             return self._ended("ok", user_expressions=shell.user_expressions(message["user_expressions"]))
+        error = error if error is not None else shell.shown_error
         traceback = shell._last_traceback or []
         return self._ended("error", ename=type(error).__name__, evalue=_message(error), traceback=traceback)
 
