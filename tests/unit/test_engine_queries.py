@@ -209,7 +209,7 @@ async def test_pause_holds_calls_and_a_step_lets_one_through() -> None:
     talk, executor = session(sub, cell("llm_query_batched(['a', 'b'])"), answer("x"))
     executor.before_cell = lambda: talk.control.pause()
     asking = asyncio.create_task(talk.ask("q"))
-    await until(lambda: talk.control.waits_for == "you: paused before a model call")
+    await until(lambda: talk.control.waits_for == "you, before a model call")
     assert sub.asked == []
     talk.control.step()
     await until(lambda: sub.asked == ["a"])
