@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Lab, LabPage
+    from tests.e2e.conftest import Lab, LabPage
 
 LOOK = "I look.\n```python\nprint(len(context))\n```"
 BATCH = "I ask.\n```python\nreplies = llm_query_batched([f'part {n}' for n in range(30)])\nlen(replies)\n```"

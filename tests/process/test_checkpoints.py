@@ -6,10 +6,10 @@ import asyncio
 import os
 
 import pytest
-from conftest import Driver, group_members
 
 from rlm_kernel.errors import InputError
 from rlm_kernel.host import parked
+from tests.process.conftest import Driver, group_members
 
 pytestmark = pytest.mark.skipif(not parked.FORK_IS_SAFE, reason="checkpoints need Linux")
 

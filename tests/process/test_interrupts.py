@@ -11,7 +11,8 @@ import textwrap
 import time
 
 import pytest
-from conftest import Driver, alive, group_members
+
+from tests.process.conftest import Driver, alive, group_members
 
 SLACK = 1.5
 """What an interrupt may take: one second, and something for a busy machine."""

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Driver
+
+from tests.process.conftest import Driver
 
 
 async def test_a_reply_is_a_text_that_knows_its_usage(ns):

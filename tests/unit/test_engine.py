@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from inline import Diary, InlineExecutor, answer, cell
 
 from rlm_kernel.engine.run import code_label
 from rlm_kernel.engine.session import Session
@@ -18,6 +17,7 @@ from rlm_kernel.messages import FinishReason, ModelReply
 from rlm_kernel.models.registry import Registry
 from rlm_kernel.models.scripted import ScriptedModel
 from rlm_kernel.usage import Limits, Usage
+from tests.unit.inline import Diary, InlineExecutor, answer, cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from inline import Diary, InlineExecutor, answer, cell
 
 from rlm_kernel.engine.executor import QueryDict
 from rlm_kernel.engine.session import Session
@@ -17,6 +16,7 @@ from rlm_kernel.messages import ModelReply
 from rlm_kernel.models.registry import Registry
 from rlm_kernel.models.scripted import ScriptedModel
 from rlm_kernel.usage import Limits, Usage
+from tests.unit.inline import Diary, InlineExecutor, answer, cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from tutoring import ask
 
 from rlm_kernel.contexts.document import Document
 from rlm_kernel.demo import DEMO_QUESTION, demo_document
 from rlm_kernel.messages import Message, ModelRequest
 from rlm_kernel.models.base import Model
 from rlm_kernel.models.tutor import TutorModel
+from tests.unit.tutoring import ask
 
 TEXT = """# Voyage
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from tutoring import DATA, ask
+
+from tests.unit.tutoring import DATA, ask
 
 DECLINED = ("is a question I do not answer", "I found no passage that clearly answers", "I cannot tell which of them")
 
