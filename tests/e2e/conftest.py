@@ -229,7 +229,7 @@ class LabPage:
         return path
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def chromium() -> str:
     """The browser's path."""
     found = find_chromium()
@@ -238,7 +238,7 @@ def chromium() -> str:
     return str(found)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def lab(chromium: str, kernelspecs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """One JupyterLab for all browser tests."""
     home = tmp_path_factory.mktemp("lab")
@@ -309,10 +309,10 @@ def wait_for_server(lab: Lab, server: subprocess.Popen[bytes]) -> None:
     raise RuntimeError(f"JupyterLab did not start:\n{lab.log.read_text()[-3000:]}")
 
 
-# Package scope: Playwright's loop runs in the main thread as long as it is open, and asyncio tests want their own.
-@pytest.fixture(scope="package")
+# One a module: Playwright's loop runs in the main thread as long as it is open, and asyncio tests want their own.
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    """One Chromium for all browser tests."""
+    """A Chromium for the browser tests of a module."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
