@@ -38,7 +38,7 @@ def test_the_tree_is_worked_by_keyboard_and_shows_text_as_text(lab: Lab, noteboo
     page.page.wait_for_function("() => document.querySelector('.rlm-panel .rlm-state').textContent === 'Answered'")
     rows = panel.locator("[role=treeitem]")
     assert rows.count() == 5
-    assert "30/30" in rows.nth(3).inner_text()
+    assert "30/30" in (rows.nth(3).text_content() or "")
     panel.locator("[role=tree]").focus()
     for key in ("Home", "ArrowDown", "ArrowDown", "ArrowDown", "ArrowRight", "ArrowRight"):
         page.page.keyboard.press(key)
