@@ -86,6 +86,11 @@ export class NotebookDocument {
         metadata: cell.metadata as Partial<IBaseCell['metadata']>
       });
     });
+    const inserted = this.codeCell(cell.cell_id);
+    if (inserted) {
+      // A cell without outputs has nothing to distrust; without this the whole notebook would count as not trusted.
+      inserted.trusted = true;
+    }
     return true;
   }
 
