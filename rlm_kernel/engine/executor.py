@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, TypedDict
+from typing import TYPE_CHECKING, Literal, NotRequired, Protocol, TypedDict
 
 from rlm_kernel.contexts.info import ContextInfo as ContextInfo  # noqa: TC001 (others import it from here)
 
@@ -57,10 +57,17 @@ class QueryDict(TypedDict):
     batched: bool
     line: int | None
     """Line of the cell that made the call."""
+    schema: NotRequired[str | None]
+    """JSON Schema that each reply must fit, as JSON text with sorted keys."""
+    n: NotRequired[int]
+    """How many times each prompt is asked; the replies to one prompt stand next to each other."""
 
 
 class ReplyDict(TypedDict):
-    """The answer to one prompt of a `QueryDict`; ``error`` is null where it succeeded."""
+    """The answer to one prompt of a `QueryDict`; ``error`` is null where it succeeded.
+
+    Where a schema was asked for, ``text`` is the JSON that fits it, nothing around it.
+    """
 
     text: str
     error: str | None
@@ -116,4 +123,13 @@ class Executor(Protocol):
 
     def interrupt(self) -> None:
         """Interrupt the cell that runs now; does nothing where none runs."""
+        ...
+
+    async def set_variable(self, name: str, value: object) -> None:
+        """Set a variable of the namespace between two cells.
+
+        Args:
+            name: The variable.
+            value: Anything JSON can hold; the namespace gets a copy.
+        """
         ...

@@ -32,6 +32,8 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     mode: Mode = "auto"
     """``auto``: cells run as soon as they are written. ``each``: the run pauses before every cell."""
+    fresh: bool = False
+    """Whether every call is made anew; its reply is kept all the same."""
 
 
 @dataclass(frozen=True, slots=True)

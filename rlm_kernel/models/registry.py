@@ -6,14 +6,19 @@ import os
 from typing import TYPE_CHECKING
 
 from rlm_kernel.errors import InputError
+from rlm_kernel.models.places import base_url
+from rlm_kernel.models.slots import Slots
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rlm_kernel.models.base import Model
+    from rlm_kernel.models.prices import Price
 
 TUTOR = "tutor"
 SCRIPTED = "scripted:"
+ENDPOINT_CONCURRENCY = 256
+"""Requests to one endpoint at the same time, of all runs together."""
 
 
 class Registry:
@@ -27,12 +32,21 @@ class Registry:
         environ: Where ``RLM_MODEL``, ``RLM_SUB_MODEL``, ``OPENAI_API_KEY`` and ``OPENAI_BASE_URL`` are read, anew each
             time they are needed.
         extra: Further models by name; they come before the rules above.
+        concurrency: Requests to one endpoint at the same time, of all runs together.
     """
 
-    def __init__(self, environ: Mapping[str, str] | None = None, extra: Mapping[str, Model] | None = None) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str] | None = None,
+        extra: Mapping[str, Model] | None = None,
+        concurrency: int = ENDPOINT_CONCURRENCY,
+    ) -> None:
         self.environ = os.environ if environ is None else environ
+        self._extra = frozenset(extra or {})
         self._models: dict[str, Model] = dict(extra or {})
         self._endpoint: Model | None = None
+        self._concurrency = concurrency
+        self._slots: dict[str, Slots] = {}
 
     def resolve(self, name: str) -> Model:
         """Give the model for a name; whether an endpoint knows it shows with the first request.
@@ -46,6 +60,57 @@ class Registry:
         if name not in self._models:
             self._models[name] = self._make(name)
         return self._models[name]
+
+    def endpoint_of(self, name: str) -> str | None:
+        """Give the address that answers for a model.
+
+        Returns:
+            ``None`` where no endpoint answers (the tutor, scripts, models of one's own): their replies cost nothing,
+            follow their code, and are not kept in a memo. A model of one's own is asked for its ``endpoint``.
+        """
+        name = name.strip()
+        if name in self._extra:
+            own = getattr(self._models.get(name), "endpoint", None)
+            return own if isinstance(own, str) else None
+        return None if not name or name == TUTOR or name.startswith(SCRIPTED) else base_url(self.environ)
+
+    def price(self, name: str) -> Price | None:
+        """Give what a token of a model costs at most, before the first call; ``None`` where it is not known.
+
+        A model of one's own may have a ``price``. The first look-up reads the list of prices, which takes a moment: see
+        `rlm_kernel.models.openai.ready`.
+        """
+        if (own := self._own(name, "price")) is not None:
+            return own  # type: ignore[no-any-return]
+        endpoint = self.endpoint_of(name)
+        if endpoint is None:
+            return None
+        from rlm_kernel.models.prices import price_of
+
+        return price_of(name.strip(), endpoint)
+
+    def window(self, name: str) -> int:
+        """Give how many tokens a model can read: published, or ``RLM_WINDOW``, else an assumption."""
+        from rlm_kernel.models.prices import ASSUMED_WINDOW, window_of
+
+        given = self.environ.get("RLM_WINDOW", "").strip().replace("_", "")
+        if given.isdigit() and int(given):
+            return int(given)
+        endpoint = self.endpoint_of(name)
+        known = window_of(name.strip(), endpoint) if endpoint else self._own(name, "window")
+        return int(known) if known else ASSUMED_WINDOW
+
+    def slots(self, name: str) -> Slots:
+        """Give the slots of the endpoint that answers for a model: shared by all runs, fair between them."""
+        endpoint = self.endpoint_of(name) or name.strip()
+        if endpoint not in self._slots:
+            self._slots[endpoint] = Slots(self._concurrency)
+        return self._slots[endpoint]
+
+    def _own(self, name: str, what: str) -> object:
+        """Look for something that a model of one's own says of itself."""
+        name = name.strip()
+        return getattr(self._models.get(name), what, None) if name in self._extra else None
 
     def default_root(self) -> str:
         """Name the root model where the person has set none: ``RLM_MODEL``, else the tutor."""
