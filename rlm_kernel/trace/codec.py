@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rlm_kernel.ids import CellId, NodeId, RunId
+from rlm_kernel.messages import Attempt
 from rlm_kernel.trace.records import Node
 from rlm_kernel.usage import Usage
 
@@ -90,7 +91,7 @@ def node_row(node: Node, hash_of: Callable[[str], bytes | None]) -> list[object]
         *(_safe(getattr(node, name)) for name in _PLAIN),
         *(getattr(usage, name) for name in USAGE),
         *(hash_of(getattr(node, name)) for name in TEXTS),
-        json.dumps({name: getattr(node, name) for name in _MORE}, default=_as_json) if _MORE else "{}",
+        json.dumps({name: value for name in _MORE if (value := getattr(node, name))}, default=_as_json),
     ]
 
 
@@ -122,13 +123,16 @@ def _read_more(text: str) -> dict[str, Any]:
     """Give the fields without a column that this version knows."""
     if text == "{}":
         return {}
-    return {name: value for name, value in json.loads(text).items() if name in _MORE}
+    values = {name: value for name, value in json.loads(text).items() if name in _MORE}
+    if "attempts" in values:
+        values["attempts"] = tuple(Attempt(**each) for each in values["attempts"])
+    return values
 
 
 def _as_json(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
-    return repr(value)
+    raise TypeError(f"{value!r} cannot be kept in the store")
 
 
 def _safe(value: object) -> object:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
 Record = list[Any]
@@ -45,9 +45,9 @@ class Spool:
         self._files = [_open_locked(self._paths[0]), _open(self._paths[1])]
         self._now = 0
 
-    def append(self, record: Record) -> None:
-        """Write a line; when this returns a kill of this process cannot undo it."""
-        data = json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n"
+    def append(self, records: Sequence[Record]) -> None:
+        """Write lines; when this returns a kill of this process cannot undo it."""
+        data = "".join(json.dumps(each, separators=(",", ":")) + "\n" for each in records).encode("ascii")
         while data:
             data = data[os.write(self._files[self._now], data) :]
 

@@ -57,7 +57,8 @@ class Store:
         self._rows = Rows(path, reader)
         self._session = spool.session
         self._writer = Writer(path, writer, spool, self._failed)
-        self._sent: dict[tuple[NodeId, str], float] = {}
+        self._sent: dict[str, dict[NodeId, float]] = {}
+        """Requests under way, by key."""
         self._unwritten: dict[str, ModelReply] = {}
         """Replies that came after writing had failed."""
 
@@ -126,20 +127,22 @@ class Store:
 
     def intent(self, key: str, node_id: NodeId) -> None:
         """Take that a request is about to be sent."""
-        sent = self._sent[node_id, key] = time.time()
+        sent = self._sent.setdefault(key, {})[node_id] = time.time()
         self._writer.record(["sent", node_id, key, sent])
 
     def keep(self, key: str, request: ModelRequest, reply: ModelReply) -> None:
-        """Take the reply to a request, if it is complete; with it the request counts as answered."""
+        """Take the reply to a request, if it is complete; with it the request has ended."""
         if reply.finish != "stop" or reply.cached:
             return
         if self._writer.off:
             self._unwritten[key] = reply
-        self._writer.record(["kept", key, reply.model or request.model, reply.text, reply.usage.to_dict(), time.time()])
+        now = time.time()
+        ended = [["ended", node_id, key, sent, now] for node_id, sent in self._sent.pop(key, {}).items()]
+        self._writer.record(["kept", key, reply.model or request.model, reply.text, reply.usage.to_dict(), now], *ended)
 
     def done(self, key: str, node_id: NodeId) -> None:
-        """Take that a request has ended, whatever came of it."""
-        sent = self._sent.pop((node_id, key), None)
+        """Take that a request has ended without a reply to keep."""
+        sent = self._sent.get(key, {}).pop(node_id, None)
         if sent is not None:
             self._writer.record(["ended", node_id, key, sent, time.time()])
 

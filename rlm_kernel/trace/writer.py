@@ -128,14 +128,15 @@ class Writer:
                 # A copy: the engine goes on changing its own.
                 self._batch.nodes[node.id] = replace(node)
 
-    def record(self, record: Record) -> None:
-        """Take a line of the spool; when this returns it survives a kill of this process."""
+    def record(self, *records: Record) -> None:
+        """Take lines of the spool; when this returns they survive a kill of this process."""
         with self._lock:
             if not self._takes():
                 return
-            self._batch.add(record)
+            for record in records:
+                self._batch.add(record)
             try:
-                self._spool.append(record)
+                self._spool.append(records)
             except OSError as problem:
                 error = explain(problem, self._path)
             else:
