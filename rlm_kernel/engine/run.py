@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from time import time
 from typing import TYPE_CHECKING, NoReturn
 
-from rlm_kernel.engine.budget import Meter, worst_case
+from rlm_kernel.engine.budget import Meter
 from rlm_kernel.engine.control import Stopped
 from rlm_kernel.engine.conversation import left_note, person_note
+from rlm_kernel.engine.exchange import Exchange
 from rlm_kernel.engine.executor import AnswerState, CellRequest, CellResult
 from rlm_kernel.engine.guard import Clock, watched
 from rlm_kernel.engine.parse import ReplySplitter, final_cell
@@ -20,13 +22,13 @@ from rlm_kernel.ids import child_id, new_cell_id
 from rlm_kernel.trace.records import Node, Outcome, Status, one_line
 
 if TYPE_CHECKING:
-    from rlm_kernel.engine.budget import Reservation
     from rlm_kernel.engine.conversation import Conversation
     from rlm_kernel.engine.executor import Executor
     from rlm_kernel.engine.guard import Cause
-    from rlm_kernel.engine.queries import Queries, Scope
+    from rlm_kernel.engine.queries import Queries
+    from rlm_kernel.engine.scope import Scope
     from rlm_kernel.engine.settings import Settings
-    from rlm_kernel.messages import ModelReply, ModelRequest
+    from rlm_kernel.messages import ModelReply
 
 EXTRA_CHARS = 2_000
 """Characters read after the end of the cell, only because the true usage comes at the end of a reply."""
@@ -125,16 +127,30 @@ class Run:
 
     async def _turn(self) -> None:
         """Do one turn: a reply, and what comes of it."""
-        await self._control.gate("call")
         if self._turns >= self._limits.turns:
             raise LimitExceeded("turns", self._turns + 1, self._limits.turns, SCOPE)
+        exchange = Exchange(self._scope, self._conversation.request(self._model), self.node.run_id)
+        try:
+            await self._admit(exchange)
+            await self._reply(exchange)
+        finally:
+            exchange.close()
+
+    async def _admit(self, exchange: Exchange) -> None:
+        """Wait until the root model may be asked; Stop and the limit of time end the waiting."""
+        self._control.doing(f"the reply of {self._model}")
+        ended = await watched(exchange.admit(), self._control, self._clock)
+        if ended.cause:
+            self._give_up(ended.cause)
+
+    async def _reply(self, exchange: Exchange) -> None:
+        """Have the reply written, and do what it says."""
         self._turns += 1
-        request = self._scope.ledger.fit(self._conversation.request(self._model))
-        reservation = await self._scope.ledger.reserve(worst_case(request, self._scope.rates))
         node = self._add_turn()
         splitter = ReplySplitter()
         try:
-            reply = await self._read(node, splitter, request, reservation)
+            reply = await self._read(node, splitter, exchange)
+            exchange.close()  # the calls of its cell need the slot
             self._broken = 0
             code, unusable = self._judge(node, splitter, reply)
             if unusable:
@@ -148,7 +164,6 @@ class Run:
             if not self._is_worth_asking_again(problem, splitter):
                 raise
         finally:
-            reservation.refund()
             if node.status == "running":
                 node.status = "stopped"
             node.ended = time()
@@ -180,9 +195,7 @@ class Run:
         self._queries.below(node)
         return node
 
-    async def _read(
-        self, node: Node, splitter: ReplySplitter, request: ModelRequest, reservation: Reservation
-    ) -> ModelReply:
+    async def _read(self, node: Node, splitter: ReplySplitter, exchange: Exchange) -> ModelReply:
         """Have the root model write its reply, and pass it on while it does."""
 
         async def on_text(text: str) -> bool:
@@ -193,20 +206,10 @@ class Run:
                 return False
             return splitter.extra <= EXTRA_CHARS
 
-        self._control.doing(f"the reply of {self._model}")
-        model = self._scope.models.resolve(self._model)
-        try:
-            ended = await watched(model.complete(request, on_text), self._control, self._clock)
-        except ModelError:
-            if splitter.text:
-                self._scope.spend_cut(node, request, splitter.text, reservation)
-            raise
+        ended = await watched(exchange.complete(node, on_text), self._control, self._clock)
         reply = ended.result
-        if reply is None:
-            self._scope.spend_cut(node, request, splitter.text, reservation)
-        else:
-            self._scope.spend(node, request, reply.usage, reservation)
-            node.model = reply.model or self._model
+        if reply is not None:
+            node.model, node.cached = reply.model or self._model, reply.cached
             if not splitter.text:
                 self._tell_text(node, splitter, reply.text)
         for piece in splitter.finish():
@@ -216,6 +219,9 @@ class Run:
             node.label = code_label(node.code)
         if ended.cause or reply is None:
             self._give_up(ended.cause)
+        if reply.finish == "cut" and splitter.extra > EXTRA_CHARS:
+            # What was cut off is not used by us, so the reply is whole.
+            exchange.keep(replace(reply, text=splitter.text, finish="stop"))
         return reply
 
     def _tell_text(self, node: Node, splitter: ReplySplitter, text: str) -> None:

@@ -6,15 +6,19 @@ import asyncio
 from time import time
 from typing import TYPE_CHECKING
 
-from rlm_kernel.engine.budget import Ledger, Rates
+from rlm_kernel.engine.budget import Ledger
 from rlm_kernel.engine.control import Control
 from rlm_kernel.engine.conversation import Conversation, Earlier
+from rlm_kernel.engine.estimates import Rates
 from rlm_kernel.engine.observer import Observer, Observers
-from rlm_kernel.engine.queries import Queries, Scope
+from rlm_kernel.engine.queries import Queries
 from rlm_kernel.engine.run import SCOPE, Run
+from rlm_kernel.engine.scope import Scope
 from rlm_kernel.engine.settings import Settings
 from rlm_kernel.errors import InputError
 from rlm_kernel.ids import NodeId, new_run_id
+from rlm_kernel.models.memo import Memo
+from rlm_kernel.models.slots import Slots
 from rlm_kernel.trace.records import Node, one_line
 from rlm_kernel.trace.tree import Tree
 
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
     from rlm_kernel.engine.executor import Executor, QueryDict, ReplyDict
     from rlm_kernel.ids import CellId
+    from rlm_kernel.models.memo import MemoStore
     from rlm_kernel.models.registry import Registry
 
 
@@ -38,6 +43,7 @@ class Session:
         models: Finds the models by name.
         settings: What holds where a question brings nothing else.
         observers: Told what happens.
+        memo: Keeps replies, so that none is paid twice; without one they are kept as long as the session lasts.
     """
 
     def __init__(
@@ -46,6 +52,7 @@ class Session:
         models: Registry,
         settings: Settings | None = None,
         observers: Iterable[Observer] = (),
+        memo: MemoStore | None = None,
     ) -> None:
         self.tree = Tree()
         self.observers = Observers(observers)
@@ -56,7 +63,8 @@ class Session:
         """The node of the run that lasts; ``None`` where none does."""
         self._executor = executor
         self._models = models
-        self._rates = Rates()
+        self._rates = Rates(models.price)
+        self._memo = memo or Memo()
         self._run: Run | None = None
         self._asking = False
         self._earlier: list[Earlier] = []
@@ -171,7 +179,9 @@ class Session:
             control=control,
             ledger=Ledger(settings.limits, scope=SCOPE),
             rates=self._rates,
-            concurrency=settings.limits.concurrency,
+            memo=self._memo,
+            slots=Slots(settings.limits.concurrency),
+            fresh=settings.fresh,
         )
 
     def _add_run(self, question: str, label: str, cell_id: CellId | None) -> Node:

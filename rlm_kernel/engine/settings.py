@@ -90,10 +90,11 @@ OPTIONS: tuple[Option, ...] = (
     Option("--seconds", "seconds", "amount", "S", "seconds for a question, pauses not counted", optional=True),
     Option("--concurrency", "concurrency", "count", "N", "model calls under way at the same time"),
     Option("--mode", "mode", "choice", "MODE", "auto: cells run at once; each: pause before each", ("auto", "each")),
+    Option("--fresh", "fresh", "flag", "", "make every call anew, also where its reply is kept"),
     Option("--reset", "", "flag", "", "back to the defaults, before the other options"),
 )
 _BY_FLAG = {option.flag: option for option in OPTIONS}
-_IN_SETTINGS = frozenset({"model", "sub_model", "mode"})
+_IN_SETTINGS = frozenset({"model", "sub_model", "mode", "fresh"})
 
 
 def parse(words: Sequence[str], base: Settings) -> Settings:
@@ -116,7 +117,10 @@ def parse(words: Sequence[str], base: Settings) -> Settings:
         if option.kind == "flag":
             if given:
                 raise InputError(f"{flag} takes no value.")
-            reset = True
+            if option.name:
+                chosen[option.name] = True
+            else:
+                reset = True
             continue
         if not given:
             if not rest or rest[0].startswith("--"):

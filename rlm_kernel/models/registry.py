@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING
 
 from rlm_kernel.errors import InputError
 from rlm_kernel.models.places import base_url
+from rlm_kernel.models.prices import ASSUMED_WINDOW, Price, price_of, window_of
 from rlm_kernel.models.slots import Slots
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rlm_kernel.models.base import Model
-    from rlm_kernel.models.prices import Price
 
 TUTOR = "tutor"
 SCRIPTED = "scripted:"
@@ -47,6 +48,7 @@ class Registry:
         self._endpoint: Model | None = None
         self._concurrency = concurrency
         self._slots: dict[str, Slots] = {}
+        self._prepared: set[str] = set()
 
     def resolve(self, name: str) -> Model:
         """Give the model for a name; whether an endpoint knows it shows with the first request.
@@ -77,28 +79,31 @@ class Registry:
     def price(self, name: str) -> Price | None:
         """Give what a token of a model costs at most, before the first call; ``None`` where it is not known.
 
-        A model of one's own may have a ``price``. The first look-up reads the list of prices, which takes a moment: see
-        `rlm_kernel.models.openai.ready`.
+        A model of one's own may have a ``price``. The first look-up reads the list of prices, which takes a moment:
+        `prepare` does it in a thread.
         """
-        if (own := self._own(name, "price")) is not None:
-            return own  # type: ignore[no-any-return]
+        own = self._own(name, "price")
+        if isinstance(own, Price):
+            return own
         endpoint = self.endpoint_of(name)
-        if endpoint is None:
-            return None
-        from rlm_kernel.models.prices import price_of
-
-        return price_of(name.strip(), endpoint)
+        return None if endpoint is None else price_of(name.strip(), endpoint)
 
     def window(self, name: str) -> int:
         """Give how many tokens a model can read: published, or ``RLM_WINDOW``, else an assumption."""
-        from rlm_kernel.models.prices import ASSUMED_WINDOW, window_of
-
         given = self.environ.get("RLM_WINDOW", "").strip().replace("_", "")
         if given.isdigit() and int(given):
             return int(given)
         endpoint = self.endpoint_of(name)
-        known = window_of(name.strip(), endpoint) if endpoint else self._own(name, "window")
-        return int(known) if known else ASSUMED_WINDOW
+        own = self._own(name, "window")
+        known = own if isinstance(own, int) else window_of(name.strip(), endpoint) if endpoint else None
+        return known or ASSUMED_WINDOW
+
+    async def prepare(self, name: str) -> None:
+        """Load what the first request to a model needs, without holding up the loop."""
+        endpoint = self.endpoint_of(name)
+        if endpoint is not None and name not in self._prepared:
+            await asyncio.to_thread(self.price, name)
+            self._prepared.add(name)
 
     def slots(self, name: str) -> Slots:
         """Give the slots of the endpoint that answers for a model: shared by all runs, fair between them."""
