@@ -31,6 +31,8 @@ class Earlier:
     answer: str
     final: bool = True
     """Whether the model called it the answer; else it is what there was when a limit or the person ended the run."""
+    cell: str | None = None
+    """The notebook cell it was asked in."""
 
 
 class Conversation:

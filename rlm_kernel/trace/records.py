@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 from rlm_kernel.usage import Usage, UsageDict
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rlm_kernel.ids import CellId, NodeId, RunId
     from rlm_kernel.messages import Attempt
 
@@ -100,6 +102,8 @@ class Node:
     execution_count: int | None = None
     attempts: tuple[Attempt, ...] = ()
     """The requests that were made for it, failed ones included, in order."""
+    details: Mapping[str, object] = field(default_factory=dict)
+    """Run of a person: what is needed to ask the same again, as JSON can say it (settings, what the model was told)."""
 
     def summary(self, total: Usage) -> NodeSummary:
         """Give what a row shows.
