@@ -12,7 +12,6 @@ from rlm_kernel.usage import Usage
 
 if TYPE_CHECKING:
     from rlm_kernel.ids import NodeId
-    from rlm_kernel.ids import NodeId
     from rlm_kernel.messages import ModelReply
 
 FORMAT = 1
@@ -54,14 +53,6 @@ class MemoStore(Protocol):
         ...
 
     def intent(self, key: str, node_id: NodeId) -> None:
-        """A request is about to be sent: if nothing more is heard of it, it may have been paid."""
-        ...
-
-    def done(self, key: str, node_id: NodeId) -> None:
-        """It ended without a reply to keep; after `keep` there is no need to say it."""
-        ...
-
-    def intent(self, key: str, node_id: NodeId) -> None:
         """Note that a request is about to be sent for a node; returns at once."""
         ...
 
@@ -84,12 +75,6 @@ class Memo:
         """Keep a reply, if it is complete; a newer one (asked for with ``--fresh``) takes its place."""
         if is_kept(reply):
             self._replies[key] = answered_before(reply)
-
-    def intent(self, key: str, node_id: NodeId) -> None:
-        """Nothing to do: when the process ends, the replies are gone too."""
-
-    def done(self, key: str, node_id: NodeId) -> None:
-        """Nothing to do."""
 
     def intent(self, key: str, node_id: NodeId) -> None:
         """Do nothing: memory does not outlive what is under way."""

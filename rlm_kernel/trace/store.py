@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from concurrent.futures import TimeoutError as NotYet
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rlm_kernel.messages import ModelReply
@@ -18,9 +18,9 @@ from rlm_kernel.trace.rows import InFlight as InFlight
 from rlm_kernel.trace.rows import Rows
 from rlm_kernel.trace.rows import RunRow as RunRow
 from rlm_kernel.trace.rows import Skeleton as Skeleton
-from rlm_kernel.trace.schema import connect, explain, transaction
-from rlm_kernel.trace.spool import Spool, leftovers
-from rlm_kernel.trace.writer import Batch, RunStart, Writer, write
+from rlm_kernel.trace.schema import connect, explain
+from rlm_kernel.trace.spool import Spool
+from rlm_kernel.trace.writer import RunStart, Writer, absorb
 from rlm_kernel.usage import Usage
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Store:
         try:
             writer = connect(path)
             try:
-                _absorb(path, writer)
+                absorb(path, writer)
                 return cls(path, reader, writer, Spool(path))
             except BaseException:
                 writer.close()
@@ -196,7 +196,7 @@ class Store:
     def unfinished(self, notebook: str) -> list[RunRow]:
         """Give the questions of a notebook that never ended, because their process was killed; the newest first."""
         with self._read() as rows:
-            _absorb(self.path, self._reader)
+            absorb(self.path, self._reader)
             found = rows.runs("r.notebook = ? AND n.outcome IS NULL", (notebook,))
         return [run for run in found if not run.live]
 
@@ -241,15 +241,3 @@ class Store:
 
 def _answered_before(text: str, model: str) -> ModelReply:
     return ModelReply(text, Usage(), model, cached=True)
-
-
-def _absorb(path: Path, connection: sqlite3.Connection) -> None:
-    """Take over what processes that were killed had not committed yet."""
-    with closing(leftovers(path)) as found:
-        for left in found:
-            batch = Batch()
-            for record in left.records():
-                batch.add(record)
-            with transaction(connection):
-                write(connection, batch)
-            left.remove()

@@ -8,12 +8,14 @@ import sqlite3
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rlm_kernel.errors import StoreError
 from rlm_kernel.trace.codec import PUT_NODE, node_row, pack, text_bytes, text_hash
 from rlm_kernel.trace.schema import explain, transaction
+from rlm_kernel.trace.spool import leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -267,6 +269,23 @@ def write(connection: sqlite3.Connection, batch: Batch) -> None:
         "UPDATE requests SET ended = ? WHERE node_id = ? AND key = ? AND sent = ?",
         [(at, node_id, bytes.fromhex(key), sent) for (node_id, key), (sent, at) in batch.ended.items()],
     )
+
+
+def absorb(path: Path, connection: sqlite3.Connection) -> None:
+    """Take over what processes that were killed had not committed yet.
+
+    Args:
+        path: The store.
+        connection: Of the caller's thread.
+    """
+    with closing(leftovers(path)) as found:
+        for left in found:
+            batch = Batch()
+            for record in left.records():
+                batch.add(record)
+            with transaction(connection):
+                write(connection, batch)
+            left.remove()
 
 
 class _Blobs:
