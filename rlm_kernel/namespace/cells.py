@@ -26,11 +26,11 @@ log = logging.getLogger(__name__)
 class Cells:
     """Serves the requests of the host, one at a time."""
 
-    def __init__(self, namespace: Namespace, queries: Queries) -> None:
+    def __init__(self, namespace: Namespace, queries: Queries, names: dict[str, Any]) -> None:
         self._namespace = namespace
         self._shell: Any = namespace.shell
         self._queries = queries
-        self._names = queries.names()
+        self._names = names
         self._kinds: dict[str, Callable[[Json], Json]] = {
             "exec": self.execute,
             "complete": self._complete,
@@ -40,6 +40,7 @@ class Cells:
             "describe": self._describe,
             "begin_run": self._begin_run,
             "end_run": self._end_run,
+            "read_context": namespace.children.read,
             "set_count": self._set_count,
             "stat": self._stat,
         }

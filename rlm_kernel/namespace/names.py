@@ -6,7 +6,8 @@ from types import ModuleType
 from typing import Any
 
 OURS = frozenset(
-    {"llm_query", "llm_query_batched", "llm_batch", "answer", "FINAL", "FINAL_VAR", "SUBMIT", "SHOW_VARS", "load"}
+    {"llm_query", "llm_query_batched", "llm_batch", "rlm_query", "rlm_query_batched"}
+    | {"answer", "FINAL", "FINAL_VAR", "SUBMIT", "SHOW_VARS", "load"}
 )
 IPYTHON = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open", "display"})
 MOST_NAMES = 200

@@ -30,6 +30,8 @@ class Reply(str):
     """Where it stands in the tree of calls."""
     error: str | None
     """Why the call failed; ``None`` where it succeeded."""
+    note: str
+    """What else is to be known of how it was answered; mostly empty."""
 
     def __new__(cls, text: str = "", usage: Usage | None = None, node_id: str = "", error: str | None = None) -> Self:
         """Make a text with its origin."""
@@ -37,6 +39,7 @@ class Reply(str):
         reply.usage = usage or Usage()
         reply.node_id = node_id
         reply.error = error
+        reply.note = ""
         return reply
 
 
@@ -52,9 +55,9 @@ class FailedReply(Reply):
         return f"<FailedReply: {self.error}>"
 
 
-def failed(error: str, usage: Usage | None = None, node_id: str = "") -> FailedReply:
+def failed(error: str, usage: Usage | None = None, node_id: str = "", what: str = "llm_query") -> FailedReply:
     """Make a failed reply."""
-    return FailedReply(f"[llm_query failed: {error}]", usage, node_id, error)
+    return FailedReply(f"[{what} failed: {error}]", usage, node_id, error)
 
 
 class Answer(dict[str, Any]):
@@ -106,7 +109,8 @@ class Queries:
             "load": self.load,
         }
 
-    def _user_ns(self) -> dict[str, Any]:
+    def user_ns(self) -> dict[str, Any]:
+        """Give the names of the person and the model."""
         if self.shell is None:
             raise RuntimeError("the shell is not there yet")
         user_ns: dict[str, Any] = self.shell.user_ns
@@ -114,7 +118,7 @@ class Queries:
 
     def show_vars(self) -> Table:
         """List the variables of the namespace with type and size."""
-        return show_vars(self._user_ns())
+        return show_vars(self.user_ns())
 
     def load(self, path: str | os.PathLike[str], name: str | None = "context") -> Document:
         """Load a document and make it the context.
@@ -133,7 +137,7 @@ class Queries:
 
         document = load(path)
         if name is not None:
-            self._user_ns()[name] = document
+            self.user_ns()[name] = document
         return document
 
     # ---- sub-models
@@ -168,20 +172,23 @@ class Queries:
         return self._ask(list(prompts), model, batched=True)
 
     def _ask(self, prompts: list[object], model: str | None, *, batched: bool) -> list[Reply]:
-        texts = [_prompt(prompt) for prompt in prompts]
+        texts = [prompt_text(prompt) for prompt in prompts]
         if not texts:
             return []
-        query = {"prompts": texts, "model": model, "batched": batched, "line": self._line()}
-        parent = self.shell.parent_id() if self.shell else None
+        query = {"prompts": texts, "model": model, "batched": batched, "line": self.line()}
         try:
-            replies: list[Json] = self._calls.call({"t": "query", "q": query, "p": parent})
+            replies: list[Json] = self._calls.call({"t": "query", "q": query, "p": self.parent_id()})
         except RlmError as error:
             return [failed(str(error)) for _ in texts]
-        return [_reply(reply) for reply in replies]
+        return [to_reply(reply) for reply in replies]
 
-    def _line(self) -> int | None:
+    def parent_id(self) -> str | None:
+        """Give the message id of what runs now."""
+        return self.shell.parent_id() if self.shell else None
+
+    def line(self) -> int | None:
         """Find the line of the cell that is being run: the outermost frame with the person's globals."""
-        user_ns = self._user_ns()
+        user_ns = self.user_ns()
         line = None
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
@@ -195,15 +202,15 @@ class Queries:
     def begin_run(self) -> None:
         """Start a run: nothing is answered yet."""
         self._final = None
-        self._user_ns()["answer"] = Answer()
+        self.user_ns()["answer"] = Answer()
 
     def final(self, value: object = "") -> None:
         """Give the final answer."""
         self._final = Answer()
         self._final.update(content=value, ready=True)
-        current = self._user_ns().get("answer")
+        current = self.user_ns().get("answer")
         if not isinstance(current, dict):
-            current = self._user_ns()["answer"] = Answer()
+            current = self.user_ns()["answer"] = Answer()
         current.update(content=value, ready=True)
 
     def final_var(self, name: object) -> None:
@@ -212,7 +219,7 @@ class Queries:
         Args:
             name: The variable's name, or the value itself.
         """
-        user_ns = self._user_ns()
+        user_ns = self.user_ns()
         if isinstance(name, str) and name.strip().strip("'\"") in user_ns:
             name = user_ns[name.strip().strip("'\"")]
         elif isinstance(name, str) and name.isidentifier():
@@ -228,7 +235,7 @@ class Queries:
 
     def answer_state(self) -> Json:
         """Read the answer as it stands after a cell."""
-        value = self._user_ns().get("answer")
+        value = self.user_ns().get("answer")
         if not isinstance(value, dict):
             value = self._final or {"content": "" if value is None else value, "ready": False}
         try:
@@ -237,7 +244,12 @@ class Queries:
             return {"content": f"<answer cannot be shown: {type(error).__name__}: {error}>", "ready": False}
 
 
-def _prompt(prompt: object) -> str:
+def prompt_text(prompt: object) -> str:
+    """Give a prompt as the text that it must be.
+
+    Raises:
+        TypeError: It is something that nobody means to be read as a text.
+    """
     if isinstance(prompt, str):
         return str(prompt)
     if prompt is None or isinstance(prompt, dict | list | tuple | bytes):
@@ -245,8 +257,14 @@ def _prompt(prompt: object) -> str:
     return str(prompt)
 
 
-def _reply(reply: Json) -> Reply:
+def to_reply(reply: Json, what: str = "llm_query") -> Reply:
+    """Make a reply of what the host has answered.
+
+    Args:
+        reply: The answer to one prompt.
+        what: The function that was called.
+    """
     usage = Usage.from_dict(reply["usage"])
     if reply["error"] is not None:
-        return failed(reply["error"], usage, reply["node_id"])
+        return failed(reply["error"], usage, reply["node_id"], what)
     return Reply(reply["text"], usage, reply["node_id"])
