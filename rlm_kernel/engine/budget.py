@@ -200,6 +200,12 @@ class Ledger:
             each.spent = each.spent + usage
             each._settled = each._settled.plus(amount)
 
+    def take_over(self, other: Ledger) -> None:
+        """Count what another ledger has spent, as if it had been spent here."""
+        for each in self.lineage():
+            each.spent = each.spent + other.spent
+            each._settled = each._settled.plus(other._settled)
+
     def _try(self, worst: Usage) -> Reservation | None:
         """Reserve if there is room; ``None``: there may be when requests under way have ended.
 

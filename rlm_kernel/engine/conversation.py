@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rlm_kernel.engine.prompting import describe_context, describe_names, prompt, tagged
@@ -33,6 +33,11 @@ class Earlier:
     """Whether the model called it the answer; else it is what there was when a limit or the person ended the run."""
     cell: str | None = None
     """The notebook cell it was asked in."""
+
+    def shortened(self) -> Earlier:
+        """Give it as it is told."""
+        question = head_and_tail(self.question, EARLIER_CHARS)
+        return replace(self, question=question, answer=head_and_tail(self.answer, EARLIER_CHARS))
 
 
 class Conversation:
@@ -99,10 +104,9 @@ def _opening(question: str, context: ContextInfo, names: list[NameInfo], earlier
 
 
 def _pair(earlier: Earlier) -> str:
-    answer = head_and_tail(earlier.answer, EARLIER_CHARS)
     return "\n".join(
         [
-            tagged("earlier_question", head_and_tail(earlier.question, EARLIER_CHARS)),
-            tagged("earlier_answer" if earlier.final else "unfinished_answer", answer),
+            tagged("earlier_question", earlier.question),
+            tagged("earlier_answer" if earlier.final else "unfinished_answer", earlier.answer),
         ]
     )

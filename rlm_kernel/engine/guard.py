@@ -25,12 +25,13 @@ class Clock:
     Args:
         limit: Seconds the run may take; ``None``: any.
         control: Knows for how long the run was held.
+        used: Seconds that were used before.
     """
 
-    def __init__(self, limit: float | None, control: Control) -> None:
+    def __init__(self, limit: float | None, control: Control, used: float = 0.0) -> None:
         self.limit = limit
         self._control = control
-        self._started = monotonic()
+        self._started = monotonic() - used
 
     @property
     def used(self) -> float:

@@ -33,9 +33,29 @@ class Occurrences:
     def __init__(self, first: int = 0) -> None:
         self._first = first
         self._numbers: dict[Hashable, _Numbers] = {}
+        self._marked: dict[Hashable, _Numbers | None] = {}
+
+    def mark(self) -> None:
+        """Remember how things stand: `rewind` comes back to here."""
+        self._marked = {}
+
+    def rewind(self) -> None:
+        """Forget what was asked since `mark`: asked again, it gets the same numbers and so finds its replies."""
+        for thing, numbers in self._marked.items():
+            if numbers is None:
+                del self._numbers[thing]
+            else:
+                self._numbers[thing] = numbers
+        self._marked = {}
+
+    def _remember(self, thing: Hashable) -> None:
+        if thing not in self._marked:
+            numbers = self._numbers.get(thing)
+            self._marked[thing] = None if numbers is None else _Numbers(numbers.next, list(numbers.free))
 
     def take(self, thing: Hashable) -> int:
         """Give the next number of a thing."""
+        self._remember(thing)
         numbers = self._numbers.setdefault(thing, _Numbers(self._first))
         if numbers.free:
             return heapq.heappop(numbers.free)
@@ -43,5 +63,8 @@ class Occurrences:
         return numbers.next - 1
 
     def give_back(self, thing: Hashable, number: int) -> None:
-        """Take back a number that brought nothing."""
-        heapq.heappush(self._numbers[thing].free, number)
+        """Take back a number that brought nothing; one that was taken before a `rewind` is free already."""
+        numbers = self._numbers.get(thing)
+        if numbers is not None and number < numbers.next:
+            self._remember(thing)
+            heapq.heappush(numbers.free, number)

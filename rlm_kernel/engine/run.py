@@ -19,7 +19,10 @@ from rlm_kernel.engine.prompting import prompt
 from rlm_kernel.engine.shown import shown
 from rlm_kernel.errors import BadReplyError, LimitExceeded, ModelError, NamespaceDied, RequestRefusedError, RlmError
 from rlm_kernel.ids import child_id, new_cell_id
+from rlm_kernel.messages import Message, ModelReply, ModelRequest
+from rlm_kernel.models.memo import request_key
 from rlm_kernel.trace.records import Node, Outcome, Status, one_line
+from rlm_kernel.usage import Usage
 
 if TYPE_CHECKING:
     from rlm_kernel.engine.conversation import Conversation
@@ -28,12 +31,13 @@ if TYPE_CHECKING:
     from rlm_kernel.engine.queries import Queries
     from rlm_kernel.engine.scope import Scope
     from rlm_kernel.engine.settings import Settings
-    from rlm_kernel.messages import ModelReply
 
 EXTRA_CHARS = 2_000
 """Characters read after the end of the cell, only because the true usage comes at the end of a reply."""
 BROKEN_STREAMS = 2
 """Streams in a row that may break off before the run fails."""
+LAST_CELLS = 10
+"""Of a person, between the end of a run and its going on, that are told."""
 SCOPE = "this question"
 
 _UNUSABLE = {
@@ -58,6 +62,7 @@ class Run:
         conversation: Begins with the question.
         settings: Its limits; the models are resolved already.
         model: Name of the root model.
+        after: The run it goes on with, which ended before there was an answer. Limits hold for both together.
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class Run:
         conversation: Conversation,
         settings: Settings,
         model: str,
+        after: Run | None = None,
     ) -> None:
         self.node = node
         self.cancelled = False
@@ -80,13 +86,32 @@ class Run:
         self._conversation = conversation
         self._limits = settings.limits
         self._model = model
-        self._clock = Clock(settings.limits.seconds, scope.control)
-        self._turns = 0
+        self._turns = self._told = 0  # begun; and of these, told what came of them
         self._broken = 0  # streams in a row that broke off
         self._unusable = 0  # replies in a row that could not be used
         self._last_code = ""
         self._best = ""
+        self._seconds = 0.0
         self._person_cells: list[str] = []
+        self._counts: list[int] = []  # execution counts of its cells
+        if after is not None:
+            self._go_on(after)
+        self._clock = Clock(settings.limits.seconds, scope.control, self._seconds)
+
+    def _go_on(self, after: Run) -> None:
+        """Begin where another run has ended: what its last turn asked in vain is asked again."""
+        self._turns = self._told = after._told
+        self._seconds = after._seconds
+        self._best, self._last_code = after._best, after._last_code
+        self._person_cells, self._counts = after._person_cells[-LAST_CELLS:], after._counts
+        self._scope.numbers = after._scope.numbers
+        self._scope.numbers.rewind()
+        self._scope.ledger.take_over(after._scope.ledger)
+
+    @property
+    def conversation(self) -> Conversation:
+        """What the root model was told, and what it said."""
+        return self._conversation
 
     def note_cell(self, code: str, output: str) -> None:
         """A person's cell ran: the model is told with the next result."""
@@ -122,11 +147,13 @@ class Run:
         node.outcome, node.status = outcome, _STATUS[outcome]
         node.reply = self._best
         node.ended = time()
+        self._seconds = self._clock.used
         if problem is not None:
             node.error, node.remedy = problem.message, problem.remedy
 
     async def _turn(self) -> None:
         """Do one turn: a reply, and what comes of it."""
+        self._scope.numbers.mark()
         if self._turns >= self._limits.turns:
             raise LimitExceeded("turns", self._turns + 1, self._limits.turns, SCOPE)
         exchange = Exchange(self._scope, self._conversation.request(self._model), self.node.run_id)
@@ -256,11 +283,10 @@ class Run:
                 "Ask again in other words, or with another model (%rlm --model NAME).",
                 model=self._model,
             )
-        self._conversation.turn(splitter.text, None, [prompt(name), *self._news()])
+        self._tell(splitter.text, None, [prompt(name)])
 
     async def _run_cell(self, node: Node, splitter: ReplySplitter, code: str) -> None:
         self._unusable = 0
-        self._last_code = code.strip()
         self._scope.changed(node)
         await self._control.gate("cell")
         self._control.doing("the cell")
@@ -276,7 +302,8 @@ class Run:
             node.status = "stopped"
             self._give_up(ended.cause)
         else:
-            self._conversation.turn(splitter.text, node.output, [*_cell_notes(result), *self._news()])
+            self._last_code = code.strip()
+            self._tell(splitter.text, node.output, _cell_notes(result))
 
     def _interrupt(self) -> None:
         # The cell first: it should see the interrupt, not failed calls that it might take for results.
@@ -284,13 +311,17 @@ class Run:
         self._queries.cancel()
 
     def _keep(self, node: Node, result: CellResult) -> None:
-        node.output = shown(result.outputs)
+        if result.execution_count is not None:
+            self._counts.append(result.execution_count)
+        node.output = shown(result.outputs, cells=self._counts)
         node.execution_count = result.execution_count
         node.status = {"ok": "done", "error": "done", "stopped": "stopped", "died": "failed"}[result.status]  # type: ignore[assignment]
         if result.status == "error":
             node.error = next((line for line in reversed(node.output.splitlines()) if line.strip()), "The cell failed.")
         elif result.status == "died":
             node.error = "The Python process ended in this cell; the state before it is back."
+            # So is the count of what was asked: the same requests, made again, find the replies they had.
+            self._scope.numbers.rewind()
         if result.answer["content"].strip():
             self._best = result.answer["content"]
 
@@ -305,11 +336,30 @@ class Run:
             raise asyncio.CancelledError
         raise Stopped
 
-    def _news(self) -> list[str]:
-        """Give what the model is told beside the result: a person's cells, and what is left of the limits."""
+    def _tell(self, reply: str, output: str | None, notes: list[str]) -> None:
+        """Tell the model what came of its reply; besides a person's cells, and what is left of the limits."""
+        self._told = self._turns
         news, self._person_cells = self._person_cells, []
-        left = left_note(self._meters())
-        return [*news, left] if left else news
+        self._conversation.turn(reply, output, [*notes, *news, *self._left(reply, output, [*notes, *news])])
+
+    def _left(self, reply: str, output: str | None, notes: list[str]) -> list[str]:
+        """Say what is left, in the very words of the time before where a run has come here before.
+
+        A run whose replies come from the memo spends nothing: said anew, it would be something else, and all that
+        follows would have to be paid again.
+        """
+        scope, left = self._scope, left_note(self._meters())
+        if scope.models.endpoint_of(self._model) is None:
+            return [left] if left else []
+        told = [*self._conversation.request(self._model).messages, *(Message("user", each) for each in notes)]
+        told += [Message("assistant", reply), Message("user", output or "")]
+        request = ModelRequest(self._model, tuple(told))
+        key = request_key(request, "rlm:left")
+        if not scope.fresh and (before := scope.memo.find(key)) is not None:
+            return [before.text]
+        if left:
+            scope.memo.keep(key, request, ModelReply(left, Usage(), self._model))
+        return [left] if left else []
 
     def _meters(self) -> list[Meter]:
         meters = [Meter("turns", self._turns, self._limits.turns), *self._scope.ledger.meters()]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from time import time
 from typing import TYPE_CHECKING
 
 from rlm_kernel.engine.budget import Ledger
 from rlm_kernel.engine.control import Control
-from rlm_kernel.engine.conversation import Conversation, Earlier
+from rlm_kernel.engine.conversation import EARLIER_QUESTIONS, Earlier
 from rlm_kernel.engine.estimates import Rates
 from rlm_kernel.engine.observer import Observer, Observers
+from rlm_kernel.engine.opening import Opening
 from rlm_kernel.engine.queries import Queries
 from rlm_kernel.engine.run import SCOPE, Run
 from rlm_kernel.engine.scope import Scope
-from rlm_kernel.engine.settings import Settings
+from rlm_kernel.engine.settings import Settings, carried, to_dict
 from rlm_kernel.errors import InputError
 from rlm_kernel.ids import NodeId, new_run_id
 from rlm_kernel.models.memo import Memo
@@ -23,12 +26,41 @@ from rlm_kernel.trace.records import Node, one_line
 from rlm_kernel.trace.tree import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from rlm_kernel.engine.executor import Executor, QueryDict, ReplyDict
     from rlm_kernel.ids import CellId
     from rlm_kernel.models.memo import MemoStore
     from rlm_kernel.models.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A question as it is asked."""
+
+    question: str
+    opening: Opening
+    settings: Settings
+    base: Settings
+    """What held in the session, without the question's own options."""
+    cell_id: CellId | None
+    """The cell of the question, also where it goes on in another one."""
+
+    def details(self) -> dict[str, object]:
+        """Give what it takes to ask the same again, as JSON can say it."""
+        return {
+            "opening": self.opening.to_dict(),
+            "settings": to_dict(self.settings),
+            "base": to_dict(self.base),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A run that ended before there was an answer."""
+
+    asked: Asking
+    run: Run
 
 
 class Session:
@@ -44,6 +76,7 @@ class Session:
         settings: What holds where a question brings nothing else.
         observers: Told what happens.
         memo: Keeps replies, so that none is paid twice; without one they are kept as long as the session lasts.
+        recall: Gives the details of the run in which a cell asked a question before, in whatever session.
     """
 
     def __init__(
@@ -53,6 +86,7 @@ class Session:
         settings: Settings | None = None,
         observers: Iterable[Observer] = (),
         memo: MemoStore | None = None,
+        recall: Callable[[str, str], Mapping[str, object] | None] | None = None,
     ) -> None:
         self.tree = Tree()
         self.observers = Observers(observers)
@@ -66,8 +100,11 @@ class Session:
         self._rates = Rates(models.price)
         self._memo = memo or Memo()
         self._run: Run | None = None
+        self._recall = recall
         self._asking = False
         self._earlier: list[Earlier] = []
+        self._openings: dict[tuple[str, str], Opening] = {}
+        self._unfinished: Unfinished | None = None
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -89,15 +126,51 @@ class Session:
         Raises:
             InputError: There is no question, no context, or a run that lasts; nothing was started.
         """
-        if self._asking:
-            raise InputError("A question is being worked on already.", "Wait for its answer, or stop it.")
         question = question.strip()
         if not question:
             raise InputError("There is no question.", "Write it in the lines below %%rlm.")
+        async with self._at_work():
+            return await self._ask(question, settings or self.settings, cell_id)
+
+    @property
+    def unfinished(self) -> Node | None:
+        """The last run that a limit, a failure or the person ended before there was an answer."""
+        return self._unfinished.run.node if self._unfinished is not None else None
+
+    async def go_on(self, *, settings: Settings | None = None, cell_id: CellId | None = None) -> Node:
+        """Go on with the unfinished run, from where it ended: nothing is paid again.
+
+        Its question and what the model was told stay. Limits count for all of it together; those that were changed
+        since it was asked hold as they are now.
+
+        Args:
+            settings: What holds now; else those of the session.
+            cell_id: The notebook cell it goes on in.
+
+        Returns:
+            The node of a new run, as `ask` does.
+
+        Raises:
+            InputError: There is no unfinished run, or another lasts.
+        """
+        async with self._at_work():
+            last = self._unfinished
+            if last is None:
+                raise InputError("There is no run to go on with: the last one has its answer.")
+            asked, now = last.asked, settings or self.settings
+            again = replace(asked, settings=carried(asked.settings, asked.base, now), base=self.settings)
+            self.control.begin(each=again.settings.mode == "each")
+            return await self._work(again, cell_id, last.run)
+
+    @asynccontextmanager
+    async def _at_work(self) -> AsyncIterator[None]:
+        """Let nothing else be asked meanwhile."""
+        if self._asking:
+            raise InputError("A question is being worked on already.", "Wait for its answer, or stop it.")
         self._asking = True
         self._idle.clear()
         try:
-            return await self._ask(question, settings or self.settings, cell_id)
+            yield
         finally:
             self._asking = False
             self._run = self.current = None
@@ -105,14 +178,15 @@ class Session:
             self._idle.set()
 
     def note_cell(self, code: str, shown: str) -> None:
-        """A person's cell has run: the model of a run that lasts is told with its next result.
+        """A person's cell has run: the model of a run that lasts or goes on later is told with its next result.
 
         Args:
             code: The cell.
             shown: What it showed, as text (see `rlm_kernel.engine.shown.shown`).
         """
-        if self._run is not None:
-            self._run.note_cell(code, shown)
+        run = self._run or (self._unfinished.run if self._unfinished is not None else None)
+        if run is not None:
+            run.note_cell(code, shown)
 
     async def query_outside(self, query: QueryDict, label: str) -> list[ReplyDict]:
         """Answer an ``llm_query`` of a person's cell, as a run of its own in the tree.
@@ -154,22 +228,62 @@ class Session:
         # From here on Stop counts, though nothing is in the tree yet.
         self.control.begin(each=settings.mode == "each")
         info = await self._executor.describe()
-        if info["context"] is None:
+        others = [each for each in self._earlier if cell_id is None or each.cell != cell_id]
+        now = Opening.now(info, others[-EARLIER_QUESTIONS:])
+        if now is None:
             raise InputError("There is no context to ask about.", 'Load a document first: context = load("FILE").')
-        conversation = Conversation(question, info["context"], info["names"], self._earlier)
+        opening = now if settings.fresh else self._as_told_before(question, cell_id, now)
+        if cell_id is not None:
+            self._openings[cell_id, question] = opening
+        return await self._work(Asking(question, opening, settings, self.settings, cell_id), cell_id)
+
+    def _as_told_before(self, question: str, cell_id: CellId | None, now: Opening) -> Opening:
+        """Give what the same cell was told with the same question before, if it is still true; else the facts as are.
+
+        Where a fresh session lacks names that were told then, they are not there yet: what is now is told.
+        """
+        if cell_id is None:
+            return now
+        before = self._openings.get((cell_id, question))
+        if before is None and self._recall is not None:
+            before = Opening.from_dict((self._recall(cell_id, question) or {}).get("opening"))
+        return before if before is not None and before.is_true(now) else now
+
+    async def _work(self, asking: Asking, cell_id: CellId | None, after: Run | None = None) -> Node:
+        """Do a run to its end, and remember it."""
+        settings, question = asking.settings, asking.question
         scope = self._scope(settings, self.control)
-        node = self._add_run(question, one_line(question), cell_id)
+        node = self._add_run(question, question, cell_id, asking.details())
         self.current = node
         queries = Queries(scope, self._sub_model(settings))
-        model = settings.model or self._models.default_root()
-        node.model = model
-        self._run = run = Run(node, scope, queries, self._executor, conversation, settings, model)
-        await run.go()
-        if node.reply:
-            self._earlier.append(Earlier(question, node.reply, node.outcome == "answered"))
+        node.model = model = settings.model or self._models.default_root()
+        conversation = asking.opening.conversation(question) if after is None else after.conversation
+        self._run = run = Run(node, scope, queries, self._executor, conversation, settings, model, after)
+        self._unfinished = None if self._replaces(asking) else self._unfinished
+        try:
+            await run.go()
+        finally:
+            self._remember(asking, run)
         if run.cancelled:
             raise asyncio.CancelledError
         return node
+
+    def _replaces(self, asking: Asking) -> bool:
+        """Tell whether the unfinished run is of the same cell."""
+        last = self._unfinished
+        if last is None or asking.cell_id is None:
+            return last is not None and last.asked.question == asking.question
+        return last.asked.cell_id == asking.cell_id
+
+    def _remember(self, asking: Asking, run: Run) -> None:
+        """Keep the answer for later questions, in the place of the one that its cell gave before."""
+        node, cell = run.node, asking.cell_id
+        if node.outcome != "answered":
+            self._unfinished = Unfinished(asking, run)
+        places = [at for at, each in enumerate(self._earlier) if cell is not None and each.cell == cell]
+        new = [Earlier(asking.question, node.reply, node.outcome == "answered", cell).shortened()] if node.reply else []
+        at = places[0] if places else len(self._earlier)
+        self._earlier[at : at + len(places)] = new
 
     def _scope(self, settings: Settings, control: Control) -> Scope:
         return Scope(
@@ -184,7 +298,9 @@ class Session:
             fresh=settings.fresh,
         )
 
-    def _add_run(self, question: str, label: str, cell_id: CellId | None) -> Node:
+    def _add_run(
+        self, question: str, label: str, cell_id: CellId | None, details: Mapping[str, object] | None = None
+    ) -> Node:
         run_id = new_run_id()
         node = Node(
             id=NodeId(run_id),
@@ -196,6 +312,7 @@ class Session:
             prompt=question,
             started=time(),
             cell_id=cell_id,
+            details=details or {},
         )
         self.tree.add(node)
         self.observers.node_added(self.tree, node)

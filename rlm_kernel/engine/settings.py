@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 Mode = Literal["auto", "each"]
-Value = str | int | float | None
+Value = str | int | float | bool | None
 
 NONE_WORDS = ("none", "off")
 """Lift a limit."""
@@ -42,13 +42,15 @@ class Option:
 
     flag: str
     name: str
-    """The field of `Settings` or of its `Limits`; empty for an option that is not a setting."""
+    """The field of `Settings` or of its `Limits`; empty for a flag that is no setting."""
     kind: Literal["model", "count", "amount", "choice", "flag"]
     metavar: str
     help: str
     choices: tuple[str, ...] = ()
     optional: bool = False
     """Whether ``none`` lifts it."""
+    sets: bool = True
+    """What a flag with a name sets."""
 
     @property
     def allowed(self) -> str:
@@ -90,7 +92,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("--seconds", "seconds", "amount", "S", "seconds for a question, pauses not counted", optional=True),
     Option("--concurrency", "concurrency", "count", "N", "model calls under way at the same time"),
     Option("--mode", "mode", "choice", "MODE", "auto: cells run at once; each: pause before each", ("auto", "each")),
-    Option("--fresh", "fresh", "flag", "", "make every call anew, also where its reply is kept"),
+    Option("--fresh", "fresh", "flag", "", "ask anew, also what was answered before; the new replies are kept"),
+    Option("--no-fresh", "fresh", "flag", "", "take replies that are kept: what is normal", sets=False),
     Option("--reset", "", "flag", "", "back to the defaults, before the other options"),
 )
 _BY_FLAG = {option.flag: option for option in OPTIONS}
@@ -137,6 +140,35 @@ def change(base: Settings, chosen: dict[str, Value]) -> Settings:
     limits = {name: value for name, value in chosen.items() if name not in _IN_SETTINGS}
     fields = {name: value for name, value in chosen.items() if name in _IN_SETTINGS}
     return replace(base, **fields, limits=replace(base.limits, **limits))  # type: ignore[arg-type]
+
+
+def carried(asked: Settings, then: Settings, now: Settings) -> Settings:
+    """Give the settings with which a question goes on: those it was asked with, but for what was changed since.
+
+    Args:
+        asked: What it was asked with.
+        then: What held otherwise at that time.
+        now: What holds now.
+    """
+    was, is_now = _flat(then), _flat(now)
+    changed = {name: value for name, value in is_now.items() if value != was[name]}
+    return replace(change(asked, changed), fresh=False)
+
+
+def to_dict(settings: Settings) -> dict[str, Value]:
+    """Give settings as JSON can say it."""
+    return _flat(settings)
+
+
+def from_dict(kept: object) -> Settings:
+    """Read what `to_dict` gave, also of another version; what is not known stays as it is by default."""
+    known = _flat(Settings())
+    given = kept if isinstance(kept, dict) else {}
+    return change(Settings(), {name: given[name] for name in known if name in given})
+
+
+def _flat(settings: Settings) -> dict[str, Value]:
+    return {option.name: value_of(settings, option) for option in OPTIONS if option.name}
 
 
 def value_of(settings: Settings, option: Option) -> Value:

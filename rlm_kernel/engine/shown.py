@@ -7,7 +7,7 @@ from html import unescape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rlm_kernel.engine.executor import Output
 
@@ -27,7 +27,7 @@ _CELL_FILE = re.compile(r"[^\s\"'<>|]*\bipykernel_\d+[/\\]+\d+\.py")
 _ADDRESS = re.compile(r"(?<= at )0x[0-9a-fA-F]{6,16}\b")
 
 
-def shown(outputs: Iterable[Output], limit: int = SHOWN_CHARS, before: int | None = None) -> str:
+def shown(outputs: Iterable[Output], limit: int = SHOWN_CHARS, cells: Sequence[int] = ()) -> str:
     """Write what a cell showed as text: streams, the value of the last expression, displays, the error.
 
     What changes from one time to the next although nothing happens otherwise is left out or counted from the run's
@@ -36,18 +36,18 @@ def shown(outputs: Iterable[Output], limit: int = SHOWN_CHARS, before: int | Non
     Args:
         outputs: The cell's outputs in order.
         limit: Characters to keep, head and tail.
-        before: The execution count of the last cell before the run.
+        cells: The execution counts of the run's cells, in order.
     """
     parts = [text for output in outputs if (text := _text(output).strip("\n"))]
-    return head_and_tail(_lasting("\n".join(parts), before), limit)
+    return head_and_tail(lasting("\n".join(parts), cells), limit)
 
 
-def _lasting(text: str, before: int | None) -> str:
+def lasting(text: str, cells: Sequence[int] = ()) -> str:
     """Take away what would be different in another process or later in the same one."""
 
     def numbered(found: re.Match[str]) -> str:
-        number = 0 if before is None else int(found.group(1)) - before
-        return f"Cell In[{number}]" if number > 0 else "Cell above"
+        number = int(found.group(1))
+        return f"Cell In[{cells.index(number) + 1}]" if number in cells else "Cell above"
 
     return _ADDRESS.sub("0x…", _CELL_FILE.sub("<cell>", _NUMBERED.sub(numbered, text)))
 

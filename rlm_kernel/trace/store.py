@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import os
 import sqlite3
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rlm_kernel.messages import ModelReply
+from rlm_kernel.trace.codec import text_bytes, text_hash
 from rlm_kernel.trace.place import store_path
 from rlm_kernel.trace.rows import InFlight as InFlight
 from rlm_kernel.trace.rows import Rows
@@ -61,6 +63,7 @@ class Store:
         """Requests under way, by key."""
         self._unwritten: dict[str, ModelReply] = {}
         """Replies that came after writing had failed."""
+        atexit.register(self.close)  # the thread that writes ends with the process, without asking
 
     @classmethod
     def open(cls, path: Path | None = None) -> Store | None:
@@ -177,6 +180,7 @@ class Store:
 
     def close(self) -> None:
         """Write what there is and let go of the file; may be called again."""
+        atexit.unregister(self.close)
         self._writer.close()
         with self._reading:
             self._reader.close()
@@ -192,6 +196,12 @@ class Store:
             if notebook is None:
                 return rows.runs(limit=limit)
             return rows.runs("r.notebook = ?", (notebook,), limit)
+
+    def asked(self, cell_id: str, question: str) -> RunRow | None:
+        """Give the last run in which a cell asked a question; ``None``: it never did."""
+        with self._read() as rows:
+            found = rows.runs("n.cell_id = ? AND n.prompt = ?", (cell_id, text_hash(text_bytes(question))), 1)
+        return found[0] if found else None
 
     def unfinished(self, notebook: str) -> list[RunRow]:
         """Give the questions of a notebook that never ended, because their process was killed; the newest first."""

@@ -37,7 +37,7 @@ def test_streams_values_and_errors_in_order() -> None:
     ],
 )
 def test_what_differs_from_time_to_time_is_not_told(text: str, expected: str) -> None:
-    assert shown([{"output_type": "stream", "name": "stdout", "text": text}], before=4) == expected
+    assert shown([{"output_type": "stream", "name": "stdout", "text": text}], cells=[5, 6, 7]) == expected
 
 
 def test_nothing_is_nothing() -> None:
