@@ -75,7 +75,7 @@ def unpack(blob: Blob) -> str | None:
     try:
         data = zlib.decompress(blob.data) if blob.codec == ZLIB else blob.data
         return data.decode("utf-8", "surrogatepass") if text_hash(data) == blob.hash else None
-    except (zlib.error, UnicodeDecodeError):
+    except (zlib.error, UnicodeDecodeError, TypeError):
         return None
 
 

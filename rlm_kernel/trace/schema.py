@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from rlm_kernel.errors import StoreError
@@ -23,6 +23,7 @@ WAL_FROM = (3, 51, 3)
 """Earlier SQLite libraries can, rarely, damage a WAL file that several processes write."""
 CACHE_KIB = 16 * 1024
 """Enough for a commit: one that outgrows it locks readers out before its end."""
+ELSEWHERE = "Set RLM_STORE to a file on a local disk, or RLM_STORE=off to do without."
 BUSY_SECONDS = 10.0
 """How long one process waits for another that writes."""
 
@@ -110,6 +111,9 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
     try:
         if create:
             _make_private(path)
+        # SQLite would open it to read, without a word.
+        if path.exists() and not os.access(path, os.W_OK):
+            raise StoreError(f"The store {path} cannot be written.", ELSEWHERE)
         connection = _connect(path)
         try:
             _prepare(connection, path)
@@ -121,17 +125,18 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
     return connection
 
 
-def connect_to_read(path: Path) -> sqlite3.Connection:
-    """Open a store that is there only to read it; it is not changed, so it may lie on a read-only disk.
+def connect_existing(path: Path) -> sqlite3.Connection:
+    """Open a store that is there to look at it; where it lies on a read-only disk, only to read it.
+
+    Writing is tried first, because a process that was killed may have left a commit half done, to be rolled back.
 
     Raises:
         StoreError: It cannot be read, or is of another version.
     """
+    with suppress(StoreError):
+        return connect(path, create=False)
     try:
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS, isolation_level=None,
-            check_same_thread=False,
-        )  # fmt: skip
+        connection = _connect(path, "ro")
         try:
             if _version(connection, path) != VERSION:
                 raise StoreError(f"The store {path} is of an earlier format.", "Open it once where it can be written.")
@@ -158,10 +163,9 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 def explain(problem: Exception, path: Path) -> StoreError:
     """Say in words for a person what is wrong with a store."""
-    elsewhere = "Set RLM_STORE to a file on a local disk, or RLM_STORE=off to do without."
     text = str(problem)
     if isinstance(problem, OSError):
-        return StoreError(f"The store {path} cannot be used: {problem.strerror or text}.", elsewhere)
+        return StoreError(f"The store {path} cannot be used: {problem.strerror or text}.", ELSEWHERE)
     if "disk is full" in text:
         return StoreError(
             f"The disk is full; the store {path} takes nothing more.", "Make room, or rlm-kernel trace prune."
@@ -170,29 +174,30 @@ def explain(problem: Exception, path: Path) -> StoreError:
         remedy = "rlm-kernel trace check --set-aside renames it, and a new one is begun."
         return StoreError(f"The store {path} is damaged or is no store.", remedy)
     if "locked" in text or "busy" in text:
-        return StoreError(f"The store {path} is held by another process.", elsewhere)
+        return StoreError(f"The store {path} is held by another process.", ELSEWHERE)
     if "readonly" in text or "unable to open" in text:
-        return StoreError(f"The store {path} cannot be written.", elsewhere)
-    return StoreError(f"The store {path} cannot be used: {text}.", elsewhere)
+        return StoreError(f"The store {path} cannot be written.", ELSEWHERE)
+    return StoreError(f"The store {path} cannot be used: {text}.", ELSEWHERE)
 
 
 def _make_private(path: Path) -> None:
     """Make the file with rights for the user only: it holds texts of documents."""
     if path.exists():
         return
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError as problem:
+        raise NotADirectoryError(problem.errno, "there is a file where its folder should be") from problem
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
         return  # another process was quicker
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, mode: str = "rw") -> sqlite3.Connection:
     # One thread at a time uses a connection, but not always the one that made it.
-    return sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None,
-        check_same_thread=False,
-    )  # fmt: skip
+    address = f"{path.absolute().as_uri()}?mode={mode}"
+    return sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
@@ -217,9 +222,16 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
     Raises:
         StoreError: It is a newer one, or of another program.
     """
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    owner = int(connection.execute("PRAGMA application_id").fetchone()[0])
-    tables = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    alone = not connection.in_transaction
+    if alone:  # so that all three are of the same moment: another process may be making the store
+        connection.execute("BEGIN")
+    try:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        owner = int(connection.execute("PRAGMA application_id").fetchone()[0])
+        tables = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    finally:
+        if alone:
+            connection.execute("COMMIT")
     if owner != APPLICATION_ID and (tables or version):
         raise StoreError(f"{path} is a database of another program.", "Set RLM_STORE to another file.")
     if version > VERSION:

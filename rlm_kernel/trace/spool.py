@@ -67,11 +67,10 @@ class Spool:
             keep: Leave them: something in them did not get into the store; the next process to open it takes it over.
         """
         # The second first: without the first nobody would look for it.
-        for path, file in reversed(list(zip(self._paths, self._files, strict=True))):
+        while self._files:
             if not keep:
-                path.unlink(missing_ok=True)
-            os.close(file)
-        self._files = []
+                self._paths[len(self._files) - 1].unlink(missing_ok=True)
+            os.close(self._files.pop())
 
 
 def is_live(store: Path, session: str) -> bool:

@@ -19,7 +19,6 @@ from rlm_kernel.trace.place import store_path
 from rlm_kernel.trace.rows import InFlight as InFlight
 from rlm_kernel.trace.rows import Rows
 from rlm_kernel.trace.rows import RunRow as RunRow
-from rlm_kernel.trace.rows import Skeleton as Skeleton
 from rlm_kernel.trace.schema import connect, explain
 from rlm_kernel.trace.spool import Spool
 from rlm_kernel.trace.writer import RunStart, Writer, absorb
@@ -219,8 +218,8 @@ class Store:
         with self._read() as rows:
             return rows.tree(run_id)
 
-    def skeleton(self, run_id: RunId) -> Skeleton:
-        """Give the nodes of a question without texts, in a short form."""
+    def skeleton(self, run_id: RunId) -> str:
+        """Give the nodes of a question without texts as JSON: under 100 bytes each (docs/trace-format.md)."""
         with self._read() as rows:
             return rows.skeleton(run_id)
 

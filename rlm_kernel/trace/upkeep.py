@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rlm_kernel.errors import StoreError
 from rlm_kernel.trace.codec import TEXTS, Blob, unpack
 from rlm_kernel.trace.rows import Rows
-from rlm_kernel.trace.schema import connect, connect_to_read, explain, transaction
+from rlm_kernel.trace.schema import connect, connect_existing, explain, transaction
 from rlm_kernel.trace.spool import is_live, live_folder
 from rlm_kernel.trace.writer import absorb
 
@@ -39,13 +39,9 @@ def open_rows(path: Path) -> tuple[Rows, sqlite3.Connection]:
     Raises:
         StoreError: It cannot be read.
     """
-    try:
-        connection = connect(path, create=False)
-    except StoreError:
-        connection = connect_to_read(path)
-    else:
-        with suppress(sqlite3.OperationalError):  # without it, only what a killed process had not committed is missing
-            absorb(path, connection)
+    connection = connect_existing(path)
+    with suppress(sqlite3.OperationalError):  # without it, only what a killed process had not committed is missing
+        absorb(path, connection)
     return Rows(path, connection), connection
 
 
@@ -86,7 +82,7 @@ def damages(path: Path) -> list[str]:
         StoreError: It cannot be looked at, for another reason than damage.
     """
     try:
-        with closing(connect_to_read(path)) as connection:
+        with closing(connect_existing(path)) as connection:
             found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
             found = [] if found == ["ok"] else found
             bad = sum(
