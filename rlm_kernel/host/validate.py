@@ -28,6 +28,10 @@ _SHAPES: dict[str, dict[str, type | tuple[type, ...]]] = {
 """The messages a namespace may publish, and the fields each must have."""
 
 
+MOST_CALLS = 1_000_000
+"""Calls of one query; more are a slip."""
+
+
 class Invalid(Exception):
     """A message of the namespace has not the shape it must have."""
 
@@ -88,6 +92,12 @@ def query(message: Json, fd: int | None = None) -> QueryDict:
     checked: QueryDict = {"prompts": prompts, "model": model, "batched": bool(value.get("batched")), "line": line}
     if value.get("at_depth") is True:
         checked["at_depth"] = True
+    if isinstance(schema := value.get("schema"), str):
+        checked["schema"] = schema
+    if (samples := integer(value.get("n"), 1)) > 1:
+        if samples * len(prompts) > MOST_CALLS:
+            raise Invalid(f"a query for {samples * len(prompts):,} calls")
+        checked["n"] = samples
     if value.get("kind") == "rlm":
         checked["kind"] = "rlm"
         checked["contexts"] = _contexts(value.get("spans"), fd, len(prompts))

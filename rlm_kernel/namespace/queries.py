@@ -7,7 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any, Self
 
 from rlm_kernel.errors import RlmError
-from rlm_kernel.namespace.names import Table, show_vars
+from rlm_kernel.namespace.names import Origins, Table, show_vars
+from rlm_kernel.namespace.wanted import Wanted
 from rlm_kernel.usage import Usage
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rlm_kernel.contexts.document import Document
     from rlm_kernel.namespace.calls import Calls
     from rlm_kernel.namespace.shell import Shell
+    from rlm_kernel.namespace.wanted import Select
     from rlm_kernel.wire import Json
 
 
@@ -32,6 +34,10 @@ class Reply(str):
     """Why the call failed; ``None`` where it succeeded."""
     note: str
     """What else is to be known of how it was answered; mostly empty."""
+    value: Any
+    """The object it stands for, checked, where a schema was given; else ``None``."""
+    samples: list[Reply]
+    """All replies to the prompt, in order, where ``n`` were asked for; else empty."""
 
     def __new__(cls, text: str = "", usage: Usage | None = None, node_id: str = "", error: str | None = None) -> Self:
         """Make a text with its origin."""
@@ -40,6 +46,7 @@ class Reply(str):
         reply.node_id = node_id
         reply.error = error
         reply.note = ""
+        reply.value, reply.samples = None, []
         return reply
 
 
@@ -94,6 +101,7 @@ class Queries:
         self._calls = calls
         self.shell: Shell | None = None
         self._final: Answer | None = None
+        self.origins = Origins()
 
     def names(self) -> dict[str, Any]:
         """Give what the namespace starts with."""
@@ -118,7 +126,7 @@ class Queries:
 
     def show_vars(self) -> Table:
         """List the variables of the namespace with type and size."""
-        return show_vars(self.user_ns())
+        return show_vars(self.user_ns(), self.origins)
 
     def load(self, path: str | os.PathLike[str], name: str | None = "context") -> Document:
         """Load a document and make it the context.
@@ -142,12 +150,19 @@ class Queries:
 
     # ---- sub-models
 
-    def llm_query(self, prompt: str, model: str | None = None) -> Reply:
+    def llm_query(
+        self, prompt: str, model: str | None = None, schema: object = None, n: int = 1, select: Select = None
+    ) -> Reply:
         """Ask a sub-model.
 
         Args:
             prompt: Everything it should know: it sees nothing else.
             model: Another model than the one set for sub-calls.
+            schema: The form of the reply: a JSON Schema (a dict), a pydantic model, or a type like ``list[str]``. The
+                checked object is ``reply.value``.
+            n: How many times to ask; all replies are in ``reply.samples``.
+            select: Which of them is given: ``"vote"``, the most frequent (also where nothing is said), or a function
+                that gets the list of those that succeeded and gives one.
 
         Returns:
             Its answer, a text; a `FailedReply`, which is false, where the call failed.
@@ -155,32 +170,43 @@ class Queries:
         given: object = prompt
         if isinstance(given, list | tuple):
             raise TypeError("llm_query takes one text; for many, call llm_query_batched(prompts).")
-        return self._ask([prompt], model, batched=False)[0]
+        return self._ask([prompt], model, Wanted(schema, n, select), batched=False)[0]
 
-    def llm_query_batched(self, prompts: Iterable[str], model: str | None = None) -> list[Reply]:
+    def llm_query_batched(
+        self,
+        prompts: Iterable[str],
+        model: str | None = None,
+        schema: object = None,
+        n: int = 1,
+        select: Select = None,
+    ) -> list[Reply]:
         """Ask a sub-model many things at the same time.
 
         Args:
             prompts: One text for each call.
             model: Another model than the one set for sub-calls.
+            schema: The form of each reply; see `llm_query`.
+            n: How many times to ask each.
+            select: Which of the replies to one prompt is given.
 
         Returns:
             The answers, in the order of the prompts; a `FailedReply`, which is false, where a call failed.
         """
         if isinstance(prompts, str):
             raise TypeError("llm_query_batched takes a list of texts; for one, call llm_query(prompt).")
-        return self._ask(list(prompts), model, batched=True)
+        return self._ask(list(prompts), model, Wanted(schema, n, select), batched=True)
 
-    def _ask(self, prompts: list[object], model: str | None, *, batched: bool) -> list[Reply]:
+    def _ask(self, prompts: list[object], model: str | None, wanted: Wanted, *, batched: bool) -> list[Reply]:
         texts = [prompt_text(prompt) for prompt in prompts]
         if not texts:
             return []
-        query = {"prompts": texts, "model": model, "batched": batched, "line": self.line()}
+        query = {"prompts": texts, "model": model, "batched": batched, "line": self.line(), **wanted.fields()}
         try:
-            replies: list[Json] = self._calls.call({"t": "query", "q": query, "p": self.parent_id()})
+            answers: list[Json] = self._calls.call({"t": "query", "q": query, "p": self.parent_id()})
         except RlmError as error:
             return [failed(str(error)) for _ in texts]
-        return [to_reply(reply) for reply in replies]
+        replies = [_with_value(to_reply(answer), wanted) for answer in answers]
+        return [wanted.choose(replies[i : i + wanted.n]) for i in range(0, len(replies), wanted.n)]
 
     def parent_id(self) -> str | None:
         """Give the message id of what runs now."""
@@ -255,6 +281,16 @@ def prompt_text(prompt: object) -> str:
     if prompt is None or isinstance(prompt, dict | list | tuple | bytes):
         raise TypeError(f"A prompt must be a text, not {type(prompt).__name__}.")
     return str(prompt)
+
+
+def _with_value(reply: Reply, wanted: Wanted) -> Reply:
+    if reply.error is None:
+        try:
+            reply.value = wanted.value(reply)
+        except ValueError as error:
+            why = " ".join(str(error).split())
+            return failed(f"the reply does not pass the model's checks: {why}", reply.usage, reply.node_id)
+    return reply
 
 
 def to_reply(reply: Json, what: str = "llm_query") -> Reply:
