@@ -41,6 +41,8 @@ class NameInfo(TypedDict):
     name: str
     type: str
     size: str
+    cell: NotRequired[str | None]
+    """The cell that bound it last, where that is known."""
 
 
 class NamespaceInfo(TypedDict):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from rlm_kernel.engine.conversation import Conversation, Earlier
 from rlm_kernel.engine.executor import ContextInfo, NameInfo
 from rlm_kernel.engine.shown import lasting
+from rlm_kernel.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -60,13 +61,30 @@ class Opening:
         """Give it as JSON can say it."""
         return {"context": dict(self.context), "names": list(self.names), "earlier": [asdict(e) for e in self.earlier]}
 
-    def conversation(self, question: str) -> Conversation:
-        """Begin the conversation of a run."""
-        return Conversation(question, self.context, list(self.names), self.earlier)
+    def conversation(self, question: str, depth: int = 0) -> Conversation:
+        """Begin the conversation of a run; ``depth``: how many levels of child runs there may be below it."""
+        return Conversation(question, self.context, list(self.names), self.earlier, depth)
 
-    def same_context(self, now: Opening) -> bool:
-        """Tell whether the context is still what it was, as far as can be told from its description."""
-        return self.context == now.context
+    def check(self, now: Opening | None, *, names: bool) -> None:
+        """Make sure that a run can go on here.
+
+        Args:
+            now: The facts as they are; ``None``: there is no context.
+            names: Whether the names that were there must be there too.
+
+        Raises:
+            InputError: Something is not there; the message says what to run first.
+        """
+        source = self.context["source"]
+        load = f"load({source!r})" if source else "the cell that sets it"
+        if now is None:
+            raise InputError("The context is not loaded here.", f"Run {load} first.")
+        if names and self.context != now.context:
+            raise InputError("The context is not the one that was asked about.", f"Run {load} first.")
+        if names and (missing := self.missing(now)):
+            raise InputError(
+                f"Not here as it was then: {', '.join(missing)}.", "Run the cells above the question first."
+            )
 
     def missing(self, now: Opening) -> list[str]:
         """Name what was in the session then and is not there now, or is something else now."""
@@ -77,7 +95,7 @@ class Opening:
         """Tell whether everything that was told then could be told now; there may be more now."""
         answered: Mapping[str, Earlier] = {each.cell: each for each in now.earlier if each.cell is not None}
         return (
-            self.same_context(now)
+            self.context == now.context
             and not self.missing(now)
             and all(answered.get(each.cell or "", each) == each for each in self.earlier)
         )

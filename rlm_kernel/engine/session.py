@@ -9,6 +9,7 @@ from time import time
 from typing import TYPE_CHECKING
 
 from rlm_kernel.engine.budget import Ledger
+from rlm_kernel.engine.children import Nest
 from rlm_kernel.engine.control import Control
 from rlm_kernel.engine.conversation import EARLIER_QUESTIONS, Earlier
 from rlm_kernel.engine.estimates import Rates
@@ -17,9 +18,9 @@ from rlm_kernel.engine.opening import Opening
 from rlm_kernel.engine.queries import Queries
 from rlm_kernel.engine.run import SCOPE, Run
 from rlm_kernel.engine.scope import Scope
-from rlm_kernel.engine.settings import Settings, carried, to_dict
+from rlm_kernel.engine.settings import Settings, carried, from_dict, to_dict
 from rlm_kernel.errors import InputError
-from rlm_kernel.ids import NodeId, new_run_id
+from rlm_kernel.ids import CellId, NodeId, new_run_id
 from rlm_kernel.models.memo import Memo
 from rlm_kernel.models.slots import Slots
 from rlm_kernel.trace.records import Node, one_line
@@ -28,8 +29,7 @@ from rlm_kernel.trace.tree import Tree
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
-    from rlm_kernel.engine.executor import Executor, QueryDict, ReplyDict
-    from rlm_kernel.ids import CellId
+    from rlm_kernel.engine.executor import Executor, Pool, QueryDict, ReplyDict
     from rlm_kernel.models.memo import MemoStore
     from rlm_kernel.models.registry import Registry
 
@@ -46,12 +46,31 @@ class Asking:
     cell_id: CellId | None
     """The cell of the question, also where it goes on in another one."""
 
+    @classmethod
+    def recall(cls, question: str, details: Mapping[str, object], now: tuple[Settings, Settings]) -> Asking | None:
+        """Make it of what `details` gave in another session; ``None``: that is not known.
+
+        Args:
+            question: What was asked.
+            details: What was kept.
+            now: The settings of the session, and of this question, which may bring options of its own.
+        """
+        opening = Opening.from_dict(details.get("opening"))
+        if opening is None:
+            return None
+        # What a fresh session has not set is not a change: the cell that sets it may not have run again.
+        base, (session, own) = from_dict(details.get("base")), now
+        settings = carried(from_dict(details.get("settings")), base, carried(base, Settings(), own))
+        cell = details.get("cell")
+        return cls(question, opening, settings, session, CellId(cell) if isinstance(cell, str) else None)
+
     def details(self) -> dict[str, object]:
         """Give what it takes to ask the same again, as JSON can say it."""
         return {
             "opening": self.opening.to_dict(),
             "settings": to_dict(self.settings),
             "base": to_dict(self.base),
+            "cell": self.cell_id,
         }
 
 
@@ -77,6 +96,7 @@ class Session:
         observers: Told what happens.
         memo: Keeps replies, so that none is paid twice; without one they are kept as long as the session lasts.
         recall: Gives the details of the run in which a cell asked a question before, in whatever session.
+        pool: Gives child runs their namespaces; without one, ``rlm_query`` becomes ``llm_query``.
     """
 
     def __init__(
@@ -87,6 +107,7 @@ class Session:
         observers: Iterable[Observer] = (),
         memo: MemoStore | None = None,
         recall: Callable[[str, str], Mapping[str, object] | None] | None = None,
+        pool: Pool | None = None,
     ) -> None:
         self.tree = Tree()
         self.observers = Observers(observers)
@@ -101,6 +122,7 @@ class Session:
         self._memo = memo or Memo()
         self._run: Run | None = None
         self._recall = recall
+        self._pool = pool
         self._asking = False
         self._earlier: list[Earlier] = []
         self._openings: dict[tuple[str, str], Opening] = {}
@@ -137,7 +159,9 @@ class Session:
         """The last run that a limit, a failure or the person ended before there was an answer."""
         return self._unfinished.run.node if self._unfinished is not None else None
 
-    async def go_on(self, *, settings: Settings | None = None, cell_id: CellId | None = None) -> Node:
+    async def go_on(
+        self, *, settings: Settings | None = None, cell_id: CellId | None = None, from_start: bool = False
+    ) -> Node:
         """Go on with the unfinished run, from where it ended: nothing is paid again.
 
         Its question and what the model was told stay. Limits count for all of it together; those that were changed
@@ -146,6 +170,7 @@ class Session:
         Args:
             settings: What holds now; else those of the session.
             cell_id: The notebook cell it goes on in.
+            from_start: Run all its cells again, with replies from the memo: the variables they made are gone.
 
         Returns:
             The node of a new run, as `ask` does.
@@ -159,8 +184,29 @@ class Session:
                 raise InputError("There is no run to go on with: the last one has its answer.")
             asked, now = last.asked, settings or self.settings
             again = replace(asked, settings=carried(asked.settings, asked.base, now), base=self.settings)
-            self.control.begin(each=again.settings.mode == "each")
-            return await self._work(again, cell_id, last.run)
+            return await self._again(again, cell_id, None if from_start else last.run)
+
+    async def ask_again(self, asking: Asking, *, cell_id: CellId | None = None) -> Node:
+        """Ask a question of another session in the words it was asked in there; its replies are in the memo.
+
+        Args:
+            asking: The question, see `Asking.recall`.
+            cell_id: The notebook cell it is asked in now.
+
+        Returns:
+            The finished run, as `ask` does.
+
+        Raises:
+            InputError: What its model was told is not true here; the message says what is missing.
+        """
+        async with self._at_work():
+            return await self._again(asking, cell_id, None)
+
+    async def _again(self, asking: Asking, cell_id: CellId | None, after: Run | None) -> Node:
+        self.control.begin(each=asking.settings.mode == "each")
+        now = Opening.now(await self._executor.describe(), ())
+        asking.opening.check(now, names=after is None)
+        return await self._work(asking, cell_id, after)
 
     @asynccontextmanager
     async def _at_work(self) -> AsyncIterator[None]:
@@ -253,11 +299,13 @@ class Session:
         """Do a run to its end, and remember it."""
         settings, question = asking.settings, asking.question
         scope = self._scope(settings, self.control)
-        node = self._add_run(question, question, cell_id, asking.details())
+        details = asking.details() | ({"continues": after.node.id} if after is not None else {})
+        node = self._add_run(question, question, cell_id, details)
         self.current = node
         queries = Queries(scope, self._sub_model(settings))
         node.model = model = settings.model or self._models.default_root()
-        conversation = asking.opening.conversation(question) if after is None else after.conversation
+        depth = self._warm_pool(scope)
+        conversation = asking.opening.conversation(question, depth) if after is None else after.conversation
         self._run = run = Run(node, scope, queries, self._executor, conversation, settings, model, after)
         self._unfinished = None if self._replaces(asking) else self._unfinished
         try:
@@ -296,7 +344,15 @@ class Session:
             memo=self._memo,
             slots=Slots(settings.limits.concurrency),
             fresh=settings.fresh,
+            nest=Nest(self._pool, settings) if self._pool is not None else None,
         )
+
+    def _warm_pool(self, scope: Scope) -> int:
+        """Get ready for child runs while the root model writes; gives how many levels there may be."""
+        if scope.nest is None or not scope.nest.left(0):
+            return 0
+        scope.nest.pool.warm()
+        return scope.nest.left(0)
 
     def _add_run(
         self, question: str, label: str, cell_id: CellId | None, details: Mapping[str, object] | None = None

@@ -72,6 +72,8 @@ class NamespaceProcess:
         self._mending: asyncio.Task[None] | None = None
         self._replacing = False
         self._closed = False
+        self.fresh_starts = 0
+        """How many times it was started anew with nothing in it, after it had died."""
         self._running: ExecuteRequest | None = None
         self._begun = False
         self._interrupted = False
@@ -147,7 +149,7 @@ class NamespaceProcess:
         history      content of history_request                        content of history_reply
         comm_open, comm_msg, comm_close: content, header, metadata      {}
         describe                                                        NamespaceInfo
-        begin_run                                                       {}: ``answer`` is new
+        begin_run    told (optional), goes_on (optional)                {}: ``answer`` is new, unless it goes on
         end_run                                                         {}
         set_count    count: number of the next cell, code (optional)    {count}
         stat                                                            pid, rss, pss (bytes), threads
@@ -264,6 +266,7 @@ class NamespaceProcess:
 
     async def _fresh(self) -> None:
         """Start a new process in place of the old one."""
+        self.fresh_starts += 1
         self._replacing = True
         try:
             self._parked.clear()

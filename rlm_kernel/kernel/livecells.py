@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from rlm_kernel.engine.executor import AnswerState, CellRequest, CellResult, Executor, Output
 from rlm_kernel.engine.observer import Observer
+from rlm_kernel.engine.opening import Opening
 from rlm_kernel.host.records import ExecuteRequest
 from rlm_kernel.ids import CellId, new_cell_id
 from rlm_kernel.kernel.answer import Inline
@@ -166,13 +167,21 @@ class LiveCells(Observer, Executor):
     # -- executor -------------------------------------------------------------------------------------------------
 
     async def describe(self) -> NamespaceInfo:
-        """Tell what is in the namespace."""
-        return cast("NamespaceInfo", await self._kernel.process.ask("describe", {}))
+        """Tell what is in the namespace, but for what cells of replaced runs have left there."""
+        info = cast("NamespaceInfo", await self._kernel.process.ask("describe", {}))
+        anchor = self._expected.anchor if self._expected is not None else None
+        names = [each for each in info["names"] if not self._journal.left_behind(each.get("cell") or "", anchor)]
+        return {"context": info["context"], "names": names}
 
     async def begin(self, queries: QueryHandler) -> None:
-        """Set ``answer`` anew and pass queries of cells on."""
+        """Set ``answer`` anew, unless the run goes on with another, and pass queries of cells on."""
         self._answer = AnswerState(content="", ready=False)
-        await self._kernel.process.ask("begin_run", {})
+        details = self.run.node.details if self.run is not None and self.run.node is not None else {}
+        opening = Opening.from_dict(details.get("opening"))
+        fields: dict[str, object] = {"goes_on": "continues" in details}
+        if opening is not None and "continues" not in details:
+            fields["told"] = ["context", *(each["name"] for each in opening.names)]
+        await self._kernel.process.ask("begin_run", fields)
         self.queries = queries
 
     async def end(self) -> None:

@@ -63,6 +63,7 @@ class Cells:
         namespace.reader.allowed = message["allow_stdin"]
         shell.set_parent({"header": message["header"], "content": {"code": message["code"]}, "metadata": {}})
         shell._last_traceback = None
+        self._queries.origins.cell_starts(shell.user_ns)
         namespace.ready_for_interrupt()
         namespace.cell = namespace.loop.create_task(self._run(message))
         namespace.calls.send({"t": "begins", "rid": message["rid"]})
@@ -79,6 +80,7 @@ class Cells:
             return self._ended("error", ename="KeyboardInterrupt", evalue="", traceback=["KeyboardInterrupt"])
         finally:
             namespace.cell = None
+            self._queries.origins.cell_ended(shell.user_ns, message["cell_id"])
             flush_real()
 
     def _until_done(self, cell: asyncio.Task[ExecutionResult]) -> ExecutionResult:
@@ -191,13 +193,16 @@ class Cells:
     # ---- runs
 
     def _describe(self, message: Json) -> Json:
-        return names.describe(self._shell.user_ns)
+        return names.describe(self._shell.user_ns, self._queries.origins)
 
     def _begin_run(self, message: Json) -> Json:
-        self._queries.begin_run()
+        if not message.get("goes_on"):
+            self._queries.begin_run()
+        self._queries.origins.begin_run(self._shell.user_ns, message.get("told"))
         return {}
 
     def _end_run(self, message: Json) -> Json:
+        self._queries.origins.end_run()
         return {}
 
     def _set_count(self, message: Json) -> Json:
