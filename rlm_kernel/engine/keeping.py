@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
 
@@ -9,6 +10,7 @@ from rlm_kernel.engine.observer import Observer
 from rlm_kernel.errors import StoreError
 from rlm_kernel.ids import NodeId
 from rlm_kernel.models.memo import Memo
+from rlm_kernel.trace.place import store_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,6 +68,14 @@ class Keeping(Observer):
             store.on_problem(lambda problem: self._tell(without(problem)))
             self._store = store
             self._recording = Recording(store, self._notebook(), attrgetter("details"))
+
+    def where(self) -> str:
+        """Say where replies are kept; opens nothing."""
+        path = store_path(os.environ)
+        if path is None:
+            return "in memory only (RLM_STORE=off)"
+        broken = self._opened and (self._store is None or self._store.problem is not None)
+        return "in memory only: the store cannot be used" if broken else f"in {path}"
 
     def close(self) -> None:
         """Write what there is; nothing more is kept."""

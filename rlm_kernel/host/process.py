@@ -151,7 +151,9 @@ class NamespaceProcess:
         describe                                                        NamespaceInfo
         begin_run    told (optional), goes_on (optional)                {}: ``answer`` is new, unless it goes on
         end_run                                                         {}
+        set_variable name, value (anything JSON can hold)               {}
         set_count    count: number of the next cell, code (optional)    {count}
+        set_variable name, value: anything JSON can hold                {}
         stat                                                            pid, rss, pss (bytes), threads
         ============ ================================================== =====================================
 

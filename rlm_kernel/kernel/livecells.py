@@ -72,7 +72,7 @@ class LiveCells(Observer, Executor):
         """Begin the run that is expected; any other (a query outside) is none of ours."""
         self._tree = tree
         run = self._expected
-        if node.kind != "run" or run is None:
+        if node.kind != "run" or node.parent_id is not None or run is None:
             return
         self._expected = None
         self.run, run.node = run, node
@@ -188,6 +188,14 @@ class LiveCells(Observer, Executor):
         """Pass queries on no more."""
         self.queries = None
         await self._kernel.process.ask("end_run", {})
+
+    async def set_variable(self, name: str, value: object) -> None:
+        """Set a variable of the namespace."""
+        await self._kernel.process.ask("set_variable", {"name": name, "value": value})
+
+    async def set_variable(self, name: str, value: object) -> None:
+        """Set a variable of the namespace."""
+        await self._kernel.process.ask("set_variable", {"name": name, "value": value})
 
     def interrupt(self) -> None:
         """Interrupt the cell that runs now, or wake one that waits for its page."""

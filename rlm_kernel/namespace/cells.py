@@ -40,8 +40,10 @@ class Cells:
             "describe": self._describe,
             "begin_run": self._begin_run,
             "end_run": self._end_run,
+            "set_variable": self._set_variable,
             "read_context": namespace.children.read,
             "set_count": self._set_count,
+            "set_variable": self._set_variable,
             "stat": self._stat,
         }
 
@@ -205,6 +207,10 @@ class Cells:
         self._queries.origins.end_run()
         return {}
 
+    def _set_variable(self, message: Json) -> Json:
+        self._shell.user_ns[message["name"]] = message["value"]
+        return {}
+
     def _set_count(self, message: Json) -> Json:
         """Let the next cell have a number; the cells that ran elsewhere get their place in ``In``."""
         shell, count = self._shell, message["count"]
@@ -214,6 +220,10 @@ class Cells:
             shell.execution_count += 1
         shell.execution_count = count
         return {"count": count}
+
+    def _set_variable(self, message: Json) -> Json:
+        self._shell.user_ns[message["name"]] = message["value"]
+        return {}
 
     def _stat(self, message: Json) -> Json:
         figures = {}
