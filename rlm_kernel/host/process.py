@@ -153,7 +153,6 @@ class NamespaceProcess:
         end_run                                                         {}
         set_variable name, value (anything JSON can hold)               {}
         set_count    count: number of the next cell, code (optional)    {count}
-        set_variable name, value: anything JSON can hold                {}
         stat                                                            pid, rss, pss (bytes), threads
         ============ ================================================== =====================================
 

@@ -193,10 +193,6 @@ class LiveCells(Observer, Executor):
         """Set a variable of the namespace."""
         await self._kernel.process.ask("set_variable", {"name": name, "value": value})
 
-    async def set_variable(self, name: str, value: object) -> None:
-        """Set a variable of the namespace."""
-        await self._kernel.process.ask("set_variable", {"name": name, "value": value})
-
     def interrupt(self) -> None:
         """Interrupt the cell that runs now, or wake one that waits for its page."""
         if self._waiting is not None:

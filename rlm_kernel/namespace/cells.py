@@ -40,7 +40,6 @@ class Cells:
             "describe": self._describe,
             "begin_run": self._begin_run,
             "end_run": self._end_run,
-            "set_variable": self._set_variable,
             "read_context": namespace.children.read,
             "set_count": self._set_count,
             "set_variable": self._set_variable,
@@ -220,10 +219,6 @@ class Cells:
             shell.execution_count += 1
         shell.execution_count = count
         return {"count": count}
-
-    def _set_variable(self, message: Json) -> Json:
-        self._shell.user_ns[message["name"]] = message["value"]
-        return {}
 
     def _stat(self, message: Json) -> Json:
         figures = {}
