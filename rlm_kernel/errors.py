@@ -132,6 +132,7 @@ LIMIT_OPTIONS: dict[LimitKind, str] = {
     "tokens": "--max-tokens",
     "calls": "--max-calls",
     "turns": "--max-turns",
+    "depth": "--max-depth",
     "seconds": "--seconds",
 }
 

@@ -148,13 +148,14 @@ async def _ask(question: Question, progress: Progress | None, stopper: Stopper) 
 async def _converse(question: Question, progress: Progress | None, stopper: Stopper, asked: Asked) -> Asked:
     from rlm_kernel.engine.session import Session
     from rlm_kernel.host.executor import ProcessExecutor
+    from rlm_kernel.host.pool import WarmPool
     from rlm_kernel.models.registry import Registry
 
     if progress is not None:
         progress.open("starting Python")
     observers = [Results(asked.results), *([progress] if progress is not None else [])]
     executor, models = ProcessExecutor(), Registry()
-    session = Session(executor, models, question.settings, observers)
+    session = Session(executor, models, question.settings, observers, pool=WarmPool(executor.process))
     try:
         await executor.start()
         await _load(executor, question.setup)

@@ -97,21 +97,30 @@ def _cells(row: Line) -> list[str]:
     ]
 
 
-def _rows(tree: Tree, run: Node) -> Iterator[Line]:
+def _rows(tree: Tree, run: Node, depth: int = 0) -> Iterator[Line]:
     from rlm_kernel.cli.terminal import plain
 
-    yield 0, plain(run.label), run.outcome or run.status, tree.total(run.id), _seconds([run])
+    yield depth, plain(run.label), run.outcome or run.status, tree.total(run.id), _seconds([run])
     turns = [node for node in tree.children(run.id) if node.kind == "turn"]
     for number, turn in enumerate(turns, 1):
-        yield 1, f"turn {number}: {plain(turn.label)}", _word(turn), tree.total(turn.id), _seconds([turn])
+        label = f"turn {number}: {plain(turn.label)}"
+        yield depth + 1, label, _word(turn), tree.total(turn.id), _seconds([turn])
         for calls in _groups(tree.children(turn.id)):
-            failed = sum(call.status == "failed" for call in calls)
-            status = f"{failed} failed" if failed and len(calls) > 1 else calls[-1].status
-            label = (
-                plain(calls[0].label) if len(calls) == 1 else f"{count(len(calls), 'call')}: {plain(calls[0].label)}"
-            )
-            usage = sum((tree.total(call.id) for call in calls), Usage())
-            yield 2, label, status, usage, _seconds(calls)
+            if len(calls) == 1 and calls[0].kind == "run":
+                yield from _rows(tree, calls[0], depth + 2)
+            else:
+                yield _call_row(tree, calls, depth + 2)
+
+
+def _call_row(tree: Tree, calls: list[Node], depth: int) -> Line:
+    from rlm_kernel.cli.terminal import plain
+
+    failed = sum(call.status == "failed" for call in calls)
+    status = f"{failed} failed" if failed and len(calls) > 1 else calls[-1].status
+    word = "child run" if calls[0].kind == "run" else "call"
+    label = plain(calls[0].label) if len(calls) == 1 else f"{count(len(calls), word)}: {plain(calls[0].label)}"
+    usage = sum((tree.total(call.id) for call in calls), Usage())
+    return depth, label, status, usage, _seconds(calls)
 
 
 def _word(turn: Node) -> str:

@@ -43,17 +43,61 @@ class Earlier:
 class Conversation:
     """The messages of a run: system prompt, question, then reply and result of each turn.
 
-    A message, once sent, is never changed and never dropped: providers keep the prefix in their cache, and what was
-    paid for at full price is read at a fraction of it.
+    A message, once sent, is never changed: providers keep the prefix in their cache, and what was paid for at full price
+    is read at a fraction of it. Only where the model's window is nearly full a summary takes the place of older turns.
     """
 
     def __init__(
-        self, question: str, context: ContextInfo, names: list[NameInfo] | None = None, earlier: Sequence[Earlier] = ()
+        self,
+        question: str,
+        context: ContextInfo,
+        names: list[NameInfo] | None = None,
+        earlier: Sequence[Earlier] = (),
+        depth: int = 0,
     ) -> None:
+        """Begin with what is known before the first turn.
+
+        Args:
+            question: What the person, or the run above, wants to know.
+            context: What the data looks like.
+            names: What else is in the namespace.
+            earlier: The questions before this one.
+            depth: How many levels of child runs there may be below.
+        """
         self._messages = [
-            Message("system", prompt("root")),
+            Message("system", prompt("root", children=_children(depth))),
             Message("user", _opening(question, context, names or [], earlier)),
         ]
+        self._question = self._messages[1]
+        self._all = list(self._messages)
+        self.compactions = 0
+        """How often room was made."""
+
+    @property
+    def messages(self) -> Sequence[Message]:
+        """What the model sees now."""
+        return tuple(self._messages)
+
+    @property
+    def all(self) -> Sequence[Message]:
+        """Everything that was said, from the beginning."""
+        return tuple(self._all)
+
+    @property
+    def turns(self) -> int:
+        """How many turns the model sees now."""
+        return len(self._messages) // 2 - 1
+
+    def compact(self, summary: str, keep: int) -> None:
+        """Put a summary in place of the older turns.
+
+        Args:
+            summary: Stands with the question, which stays.
+            keep: How many of the last turns stay.
+        """
+        question = Message("user", f"{self._question.content}\n\n{summary}")
+        self._messages = [self._messages[0], question, *self._messages[-2 * keep :]]
+        self.compactions += 1
 
     def request(self, model: str) -> ModelRequest:
         """Give the request for the next turn."""
@@ -69,8 +113,17 @@ class Conversation:
         """
         parts = [] if output is None else [tagged("output", output or "(The cell showed nothing.)")]
         # Providers refuse empty messages, and a reply may be empty.
-        self._messages.append(Message("assistant", reply.strip() or "(empty reply)"))
-        self._messages.append(Message("user", "\n\n".join([*parts, *notes])))
+        said = Message("assistant", reply.strip() or "(empty reply)")
+        told = Message("user", "\n\n".join([*parts, *notes]))
+        self._messages += [said, told]
+        self._all += [said, told]
+
+
+def _children(depth: int) -> str:
+    if not depth:
+        return ""
+    deeper = f" Such a worker can do the same, {depth - 1} more deep." if depth > 1 else ""
+    return prompt("children", deeper=deeper) + "\n"
 
 
 def person_note(code: str, shown: str) -> str:

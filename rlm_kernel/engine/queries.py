@@ -1,4 +1,4 @@
-"""``llm_query`` and ``llm_query_batched``, as the engine answers them."""
+"""``llm_query`` and ``rlm_query``, as the engine answers them."""
 
 from __future__ import annotations
 
@@ -21,18 +21,23 @@ from rlm_kernel.trace.records import Node, one_line
 from rlm_kernel.usage import Usage, count
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from rlm_kernel.engine.executor import QueryDict
     from rlm_kernel.engine.scope import Scope
 
 log = logging.getLogger(__name__)
 
 STOPPED = "Stopped before the reply came."
+AT_DEPTH = "asked as llm_query, no level of rlm_query was left"
 SCHEMA_RETRIES = 2
 """How often a model is told what does not fit a schema, and asked again."""
 
 
 class Queries:
     """Answers the queries of the cells of one run: each prompt a call, each call a node with its own usage.
+
+    Queries for child runs become `Children`.
 
     - Calls run at the same time, up to the question's limit of concurrency, each with its own reservation in the
       ledger: of a batch the part that fits is answered, the rest fails and says which limit it was.
@@ -50,6 +55,7 @@ class Queries:
         self._sub_model = sub_model
         self._parent: Node | None = None
         self._numbers = counting(1)
+        self._runs = counting(1)
         self._batches = counting(1)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -58,6 +64,7 @@ class Queries:
         """Put the calls that come from now on below this turn (or run)."""
         self._parent = parent
         self._numbers = counting(1)
+        self._runs = counting(1)
         self._batches = counting(1)
 
     async def __call__(self, query: QueryDict) -> list[ReplyDict]:
@@ -67,13 +74,38 @@ class Queries:
         prompts = [prompt for prompt in query["prompts"] for _ in range(samples)]
         if parent is None or self._closed:
             return [_refused() for _ in prompts]
+        if query.get("kind") == "rlm":
+            return await self._child_runs(parent, query)
         model, schema = query["model"] or self._sub_model, query.get("schema")
         if schema is not None:
             check("", schema)
         batch = f"{parent.id}/b{next(self._batches)}" if query["batched"] or samples > 1 else None
         nodes = [self._add(parent, prompt, model, batch) for prompt in prompts]
-        self._scope.control.doing(f"{count(len(nodes), 'call')} to {model}")
-        tasks = [asyncio.create_task(self._answer(node, schema)) for node in nodes]
+        if query.get("at_depth"):
+            for node in nodes:
+                node.label = one_line(f"{AT_DEPTH}: {node.label}")
+        self._scope.doing(f"{count(len(nodes), 'call')} to {model}")
+        await self._all(nodes, [self._answer(node, schema) for node in nodes])
+        return [_reply(node, schema) for node in nodes]
+
+    async def _child_runs(self, parent: Node, query: QueryDict) -> list[ReplyDict]:
+        """Answer a query for child runs."""
+        from rlm_kernel.engine.children import Children, depth_reached
+
+        nest, prompts, model = self._scope.nest, query["prompts"], query["model"] or self._sub_model
+        if nest is None or not nest.left(self._scope.depth):
+            raise depth_reached(self._scope, model, prompts)
+        children = Children(self._scope, nest, self._sub_model)
+        batch = f"{parent.id}/b{next(self._batches)}" if query["batched"] else None
+        nodes = [children.add(parent, next(self._runs), prompt, model, batch) for prompt in prompts]
+        self._scope.doing(count(len(nodes), "child run"))
+        pairs = zip(nodes, query["contexts"], strict=True)
+        await self._all(nodes, [children.run(node, parent.run_id, context) for node, context in pairs])
+        return [children.reply(node) for node in nodes]
+
+    async def _all(self, nodes: list[Node], jobs: list[Coroutine[object, object, None]]) -> None:
+        """Do what the nodes stand for, all at the same time."""
+        tasks = [asyncio.create_task(job) for job in jobs]
         self._tasks.update(tasks)
         try:
             if tasks:
@@ -85,10 +117,9 @@ class Queries:
             raise
         finally:
             self._tasks.difference_update(tasks)
-            self._scope.control.doing("the cell")
+            self._scope.doing("the cell")
         for node, task in zip(nodes, tasks, strict=True):
             self._look_after(node, task)
-        return [_reply(node, schema) for node in nodes]
 
     def cancel(self) -> None:
         """End all calls under way; what was answered stays."""

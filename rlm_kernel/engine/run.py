@@ -9,6 +9,7 @@ from time import time
 from typing import TYPE_CHECKING, NoReturn
 
 from rlm_kernel.engine.budget import Meter
+from rlm_kernel.engine.compaction import compact, needed
 from rlm_kernel.engine.control import Stopped
 from rlm_kernel.engine.conversation import left_note, person_note
 from rlm_kernel.engine.exchange import Exchange
@@ -140,7 +141,8 @@ class Run:
             with suppress(NamespaceDied):
                 await self._executor.end()
             self._scope.changed(self.node)
-            self._scope.observers.run_ended(self._scope.tree, self.node)
+            if self.node.parent_id is None:
+                self._scope.observers.run_ended(self._scope.tree, self.node)
 
     def _end(self, outcome: Outcome, problem: RlmError | None = None) -> None:
         node = self.node
@@ -153,9 +155,10 @@ class Run:
 
     async def _turn(self) -> None:
         """Do one turn: a reply, and what comes of it."""
+        await self._make_room()
         self._scope.numbers.mark()
         if self._turns >= self._limits.turns:
-            raise LimitExceeded("turns", self._turns + 1, self._limits.turns, SCOPE)
+            raise LimitExceeded("turns", self._turns + 1, self._limits.turns, self._scope.ledger.scope)
         exchange = Exchange(self._scope, self._conversation.request(self._model), self.node.run_id)
         try:
             await self._admit(exchange)
@@ -163,9 +166,19 @@ class Run:
         finally:
             exchange.close()
 
+    async def _make_room(self) -> None:
+        """Summarise the older turns where the next reply might not fit into the model's window."""
+        what = needed(self._conversation, self._scope.models.window(self._model))
+        if what is None:
+            return
+        self._scope.doing("a summary of the first turns")
+        work = compact(self._scope, self.node, self._conversation, self._model, self._executor, what)
+        if cause := (await watched(work, self._control, self._clock)).cause:
+            self._give_up(cause)
+
     async def _admit(self, exchange: Exchange) -> None:
         """Wait until the root model may be asked; Stop and the limit of time end the waiting."""
-        self._control.doing(f"the reply of {self._model}")
+        self._scope.doing(f"the reply of {self._model}")
         ended = await watched(exchange.admit(), self._control, self._clock)
         if ended.cause:
             self._give_up(ended.cause)
@@ -289,7 +302,7 @@ class Run:
         self._unusable = 0
         self._scope.changed(node)
         await self._control.gate("cell")
-        self._control.doing("the cell")
+        self._scope.doing("the cell")
         self._scope.observers.cell_starts(node)
         request = CellRequest(node.id, node.cell_id or new_cell_id(), code)
         ended = await watched(self._executor.run_cell(request), self._control, self._clock, self._interrupt)
@@ -331,7 +344,7 @@ class Run:
 
     def _give_up(self, cause: Cause | None) -> NoReturn:
         if cause == "seconds":
-            raise LimitExceeded("seconds", self._clock.used, self._limits.seconds or 0, SCOPE)
+            raise LimitExceeded("seconds", self._clock.used, self._limits.seconds or 0, self._scope.ledger.scope)
         if cause == "cancel":
             raise asyncio.CancelledError
         raise Stopped

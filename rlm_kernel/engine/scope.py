@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rlm_kernel.engine.occurrences import Occurrences
 
 if TYPE_CHECKING:
     from rlm_kernel.engine.budget import Ledger, Reservation
+    from rlm_kernel.engine.children import Nest
     from rlm_kernel.engine.control import Control
     from rlm_kernel.engine.estimates import Rates
     from rlm_kernel.engine.observer import Observer
@@ -41,6 +42,19 @@ class Scope:
     fresh: bool = False
     """Whether the memo is not read."""
     numbers: Occurrences = field(default_factory=Occurrences)
+    nest: Nest | None = None
+    """What the child runs of the question share; ``None`` where there can be none."""
+    depth: int = 0
+    """0 for the run of a question, 1 for its children."""
+
+    def below(self, ledger: Ledger, numbers: Occurrences) -> Scope:
+        """Make the scope of a child run."""
+        return replace(self, ledger=ledger, numbers=numbers, depth=self.depth + 1)
+
+    def doing(self, what: str) -> None:
+        """Say what the question waits for; what its children wait for stands in the tree."""
+        if not self.depth:
+            self.control.doing(what)
 
     def add(self, node: Node) -> None:
         """Put a node into the tree and tell of it."""

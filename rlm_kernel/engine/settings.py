@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Mode = Literal["auto", "each"]
 Value = str | int | float | bool | None
 
+MOST_LEVELS = 8
 NONE_WORDS = ("none", "off")
 """Lift a limit."""
 DEFAULT_WORD = "default"
@@ -43,7 +44,7 @@ class Option:
     flag: str
     name: str
     """The field of `Settings` or of its `Limits`; empty for a flag that is no setting."""
-    kind: Literal["model", "count", "amount", "choice", "flag"]
+    kind: Literal["model", "count", "levels", "amount", "choice", "flag"]
     metavar: str
     help: str
     choices: tuple[str, ...] = ()
@@ -57,7 +58,12 @@ class Option:
         """Say in a few words what may be given."""
         if self.kind == "choice":
             return " or ".join(self.choices)
-        words = {"model": "a model's name or default", "count": "a whole number from 1", "amount": "a number above 0"}
+        words = {
+            "model": "a model's name or default",
+            "count": "a whole number from 1",
+            "levels": f"a whole number from 0 to {MOST_LEVELS}",
+            "amount": "a number above 0",
+        }
         return words.get(self.kind, "no value") + (" or none" if self.optional else "")
 
     def read(self, text: str) -> Value:
@@ -73,9 +79,10 @@ class Option:
             return None if text.lower() == DEFAULT_WORD else text
         if self.kind == "choice" and text.lower() in self.choices:
             return text.lower()
-        if self.kind in ("count", "amount"):
+        if self.kind in ("count", "levels", "amount"):
             number = _number(text.removeprefix("$"))
-            if self.kind == "count" and number >= 1 and number == int(number):
+            least, most = (0, MOST_LEVELS) if self.kind == "levels" else (1, math.inf)
+            if self.kind != "amount" and least <= number <= most and number == int(number):
                 return int(number)
             if self.kind == "amount" and number > 0:
                 return number
@@ -89,6 +96,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("--max-tokens", "tokens", "count", "N", "tokens sent and received for a question", optional=True),
     Option("--max-calls", "calls", "count", "N", "model calls for a question, turns included", optional=True),
     Option("--max-turns", "turns", "count", "N", "replies of the root model for a question"),
+    Option("--max-depth", "depth", "levels", "N", "levels of rlm_query below a question; 0: none"),
     Option("--seconds", "seconds", "amount", "S", "seconds for a question, pauses not counted", optional=True),
     Option("--concurrency", "concurrency", "count", "N", "model calls under way at the same time"),
     Option("--mode", "mode", "choice", "MODE", "auto: cells run at once; each: pause before each", ("auto", "each")),
