@@ -14,6 +14,7 @@ from rlm_kernel.trace.rows import Rows
 from rlm_kernel.trace.schema import connect, connect_existing, explain, transaction
 from rlm_kernel.trace.spool import is_live, live_folder
 from rlm_kernel.trace.writer import absorb
+from rlm_kernel.usage import count
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,7 +89,7 @@ def damages(path: Path) -> list[str]:
             bad = sum(
                 unpack(Blob(*row)) is None for row in connection.execute("SELECT hash, codec, size, data FROM blobs")
             )
-            return [*found, f"{bad} texts cannot be read"] if bad else found
+            return [*found, f"{count(bad, 'text')} cannot be read"] if bad else found
     except sqlite3.DatabaseError as problem:
         return [str(problem)]
     except StoreError as problem:

@@ -186,7 +186,7 @@ def test_a_text_that_has_changed_is_not_given_for_a_reply(own_store):
         connection.execute("UPDATE blobs SET codec = 0, data = x'77686f' WHERE hash = (SELECT text FROM memo)")
     with closing(Store.open()) as store:
         assert store.find(key(1)) is None
-    assert damages(own_store) == ["1 texts cannot be read"]
+    assert damages(own_store) == ["1 text cannot be read"]
 
 
 def test_a_place_that_cannot_be_is_told(tmp_path):
