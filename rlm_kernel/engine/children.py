@@ -17,6 +17,7 @@ from rlm_kernel.engine.run import Run
 from rlm_kernel.engine.settings import Settings
 from rlm_kernel.errors import LimitExceeded, RlmError
 from rlm_kernel.ids import RunId, child_id
+from rlm_kernel.models.prices import ASSUMED_WINDOW
 from rlm_kernel.models.slots import Slots
 from rlm_kernel.trace.records import Node, one_line
 from rlm_kernel.usage import Limits
@@ -187,4 +188,4 @@ class Children:
 def depth_reached(scope: Scope, model: str, prompts: list[str]) -> DepthReached:
     """Say that calls must stand in for child runs, and how much of a context these can read."""
     longest = max(map(len, prompts), default=0)
-    return DepthReached(max(0, scope.models.window(model) * FITS - longest))
+    return DepthReached(max(0, (scope.models.window(model) or ASSUMED_WINDOW) * FITS - longest))

@@ -43,8 +43,9 @@ class Earlier:
 class Conversation:
     """The messages of a run: system prompt, question, then reply and result of each turn.
 
-    A message, once sent, is never changed: providers keep the prefix in their cache, and what was paid for at full price
-    is read at a fraction of it. Only where the model's window is nearly full a summary takes the place of older turns.
+    A message, once sent, is never changed: providers keep the prefix in their cache, and what was paid for in full
+    is read at a fraction of its price. Only where the model's window is nearly full a summary takes the place of older
+    turns.
     """
 
     def __init__(
@@ -72,6 +73,8 @@ class Conversation:
         self._all = list(self._messages)
         self.compactions = 0
         """How often room was made."""
+        self.summary = ""
+        """What took the place of older turns, if anything."""
 
     @property
     def messages(self) -> Sequence[Message]:
@@ -88,14 +91,16 @@ class Conversation:
         """How many turns the model sees now."""
         return len(self._messages) // 2 - 1
 
-    def compact(self, summary: str, keep: int) -> None:
+    def compact(self, summary: str, told: str, keep: int) -> None:
         """Put a summary in place of the older turns.
 
         Args:
-            summary: Stands with the question, which stays.
+            summary: Of all turns that are seen no more.
+            told: How it is told; stands with the question, which stays.
             keep: How many of the last turns stay.
         """
-        question = Message("user", f"{self._question.content}\n\n{summary}")
+        self.summary = summary
+        question = Message("user", f"{self._question.content}\n\n{told}")
         self._messages = [self._messages[0], question, *self._messages[-2 * keep :]]
         self.compactions += 1
 

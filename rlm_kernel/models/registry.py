@@ -88,21 +88,26 @@ class Registry:
         endpoint = self.endpoint_of(name)
         return None if endpoint is None else price_of(name.strip(), endpoint)
 
-    def window(self, name: str) -> int:
-        """Give how many tokens a model can read: published, or ``RLM_WINDOW``, else an assumption."""
-        given = self.environ.get("RLM_WINDOW", "").strip().replace("_", "")
+    def window(self, name: str) -> int | None:
+        """Give how many tokens a model can read: ``RLM_WINDOW``, else what is published, else an assumption.
+
+        Returns:
+            ``None`` for models without an endpoint, unless a model of one's own has a ``window``.
+        """
+        own = self._own(name, "window")
+        endpoint = self.endpoint_of(name)
+        if isinstance(own, int) or endpoint is None:
+            return own if isinstance(own, int) else None
+        given = self.environ.get("RLM_WINDOW", "").strip().replace("_", "").replace(",", "")
         if given.isdigit() and int(given):
             return int(given)
-        endpoint = self.endpoint_of(name)
-        own = self._own(name, "window")
-        known = own if isinstance(own, int) else window_of(name.strip(), endpoint) if endpoint else None
-        return known or ASSUMED_WINDOW
+        return window_of(name.strip(), endpoint) or ASSUMED_WINDOW
 
     async def prepare(self, name: str) -> None:
         """Load what the first request to a model needs, without holding up the loop."""
         endpoint = self.endpoint_of(name)
         if endpoint is not None and name not in self._prepared:
-            await asyncio.to_thread(self.price, name)
+            await asyncio.to_thread(lambda: (self.price(name), self.window(name)))
             self._prepared.add(name)
 
     def slots(self, name: str) -> Slots:

@@ -89,6 +89,9 @@ class InlineExecutor:
         self.ended += 1
         self._queries = None
 
+    async def set_variable(self, name: str, value: object) -> None:
+        self.names[name] = value
+
     def interrupt(self) -> None:
         self._interrupted.set()
 
