@@ -6,6 +6,7 @@ import json
 import zlib
 from dataclasses import asdict, fields, is_dataclass
 from hashlib import blake2b
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rlm_kernel.ids import CellId, NodeId, RunId
@@ -33,6 +34,7 @@ _PLAIN = (
 COLUMNS = (*_PLAIN, *USAGE, *TEXTS, "more")
 _MORE = tuple(each.name for each in fields(Node) if each.name not in {*_PLAIN, *TEXTS, "usage"})
 """Fields of a node that have no column of their own."""
+_get_plain, _get_usage, _get_texts = attrgetter(*_PLAIN), attrgetter(*USAGE), attrgetter(*TEXTS)
 _MARKS = ", ".join(f"?{number}" for number in range(1, len(COLUMNS) + 1))
 PUT_NODE = (
     f"INSERT INTO nodes (root_id, {', '.join(COLUMNS)}) "
@@ -86,12 +88,12 @@ def node_row(node: Node, hash_of: Callable[[str], bytes | None]) -> list[object]
         node: The node.
         hash_of: Keeps a text and gives its name; ``None`` for an empty one.
     """
-    usage = node.usage
+    more = {name: value for name in _MORE if (value := getattr(node, name))}
     return [
-        *(_safe(getattr(node, name)) for name in _PLAIN),
-        *(getattr(usage, name) for name in USAGE),
-        *(hash_of(getattr(node, name)) for name in TEXTS),
-        json.dumps({name: value for name in _MORE if (value := getattr(node, name))}, default=_as_json),
+        *map(_safe, _get_plain(node)),
+        *_get_usage(node.usage),
+        *map(hash_of, _get_texts(node)),
+        json.dumps(more, default=_as_json) if more else "{}",
     ]
 
 

@@ -21,6 +21,8 @@ APPLICATION_ID = 0x524C4D31
 """Says in the file's header whose it is (``RLM1``)."""
 WAL_FROM = (3, 51, 3)
 """Earlier SQLite libraries can, rarely, damage a WAL file that several processes write."""
+PAGE = 8192
+"""Of a new file; two or three compressed prompts fit into it, where one page of the usual 4,096 takes one and gaps."""
 CACHE_KIB = 16 * 1024
 """Enough for a commit: one that outgrows it locks readers out before its end."""
 ELSEWHERE = "Set RLM_STORE to a file on a local disk, or RLM_STORE=off to do without."
@@ -202,6 +204,7 @@ def _connect(path: Path, mode: str = "rw") -> sqlite3.Connection:
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     version = _version(connection, path)
+    connection.execute(f"PRAGMA page_size = {PAGE}")
     _choose_journal(connection, path)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")

@@ -61,7 +61,7 @@ class Spool:
         os.ftruncate(self._files[number], 0)
 
     def close(self, *, keep: bool = False) -> None:
-        """Close and remove the files.
+        """Close and remove the files; may be called again.
 
         Args:
             keep: Leave them: something in them did not get into the store; the next process to open it takes it over.

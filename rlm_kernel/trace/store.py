@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from rlm_kernel.trace.records import Node, NodeTexts
     from rlm_kernel.trace.tree import Tree
 
+READ_SECONDS = 2.0
+"""How long reading, which is done on the loop, waits for another process that keeps the file to itself."""
+
 
 class Store:
     """Keeps runs, and replies by the key of their request (it is a `MemoStore`).
@@ -55,6 +58,7 @@ class Store:
         self._tell: Callable[[StoreError], None] = lambda _: None
         self._reading = threading.RLock()
         self._reader = reader
+        reader.execute(f"PRAGMA busy_timeout = {READ_SECONDS * 1000:.0f}")
         self._rows = Rows(path, reader)
         self._session = spool.session
         self._writer = Writer(path, writer, spool, self._failed)
@@ -159,7 +163,9 @@ class Store:
             with self._reading:
                 found = self._rows.reply(key)
         except sqlite3.Error as problem:
-            self._failed(explain(problem, self.path))
+            # Held by another process: asking again costs money, waiting longer stops the loop and all that runs on it.
+            if "locked" not in str(problem):
+                self._writer.give_up(explain(problem, self.path))
             return None
         if found is None:
             return None

@@ -31,7 +31,7 @@ class Pruned:
     runs: int
     replies: int
     bytes: int
-    """By how much the file is smaller; 0 where another process has kept it from shrinking now."""
+    """By how much the file is smaller; 0 while a kernel uses it: then the room is for what comes next."""
 
 
 def open_rows(path: Path) -> tuple[Rows, sqlite3.Connection]:
@@ -69,8 +69,9 @@ def prune(path: Path, older_than: float | None = None, keep: int | None = None) 
                 connection.execute("CREATE TEMP TABLE gone (id TEXT PRIMARY KEY)")
                 connection.executemany("INSERT INTO gone VALUES (?)", [(each,) for each in gone])
                 replies = _delete(connection)
-            with suppress(sqlite3.OperationalError):  # another process reads, or the disk has no room for a copy
-                connection.execute("VACUUM")
+            if not _is_used(path):  # it holds up everybody for seconds
+                with suppress(sqlite3.OperationalError):  # another process reads, or the disk has no room for a copy
+                    connection.execute("VACUUM")
         except sqlite3.Error as problem:
             raise explain(problem, path) from problem
     return Pruned(len(gone), replies, max(0, before - path.stat().st_size))
@@ -104,8 +105,7 @@ def set_aside(path: Path) -> Path:
     Raises:
         StoreError: A process that lives uses it.
     """
-    sessions = {each.stem for each in live_folder(path).glob("*.0")}
-    if any(is_live(path, session) for session in sessions):
+    if _is_used(path):
         raise StoreError(f"A kernel uses the store {path}.", "Shut it down first.")
     name = time.strftime(f"{path.name}.damaged-%Y%m%d-%H%M%S")
     for part in PARTS:
@@ -113,6 +113,11 @@ def set_aside(path: Path) -> Path:
         if old.exists():
             old.rename(path.with_name(name + part))
     return path.with_name(name)
+
+
+def _is_used(path: Path) -> bool:
+    """Tell whether a process that lives has the store open to write."""
+    return any(is_live(path, each.stem) for each in live_folder(path).glob("*.0"))
 
 
 def _choose(connection: sqlite3.Connection, path: Path, older_than: float | None, keep: int | None) -> list[str]:

@@ -143,7 +143,7 @@ class Writer:
                 error = explain(problem, self._path)
             else:
                 return
-        self._give_up(error)
+        self.give_up(error)
 
     def use(self, key: str) -> None:
         """Note that a kept reply was given again."""
@@ -200,7 +200,7 @@ class Writer:
                 if error is None and not self.off:
                     self._spool.empty(spooled)
             if error is not None:
-                self._give_up(error)
+                self.give_up(error)
             for waiter in batch.waiters:
                 waiter.set_result(not self.off)
             if last or self.off:
@@ -224,7 +224,8 @@ class Writer:
             return None
         return None
 
-    def _give_up(self, error: StoreError) -> None:
+    def give_up(self, error: StoreError) -> None:
+        """Write nothing more, for this reason; the first one counts."""
         with self._lock:
             if self.off:
                 return

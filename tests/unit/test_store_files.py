@@ -297,3 +297,21 @@ def test_a_store_held_by_another_process_is_told(own_store, monkeypatch):
             Store.open()
     with closing(Store.open()) as store:
         assert len(store.runs()) == 1
+
+
+def test_what_cannot_be_read_or_written_for_a_while_is_not_lost(own_store, monkeypatch):
+    fill(own_store)
+    monkeypatch.setattr("rlm_kernel.trace.store.READ_SECONDS", 0.05)
+    with closing(Store.open()) as store, closing(sqlite3.connect(own_store, isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        run = question()
+        store.add_run(run)
+        assert store.find(key(1)) is None
+        assert not store.flush_now(0.2)
+        with pytest.raises(StoreError, match="held by another process"):
+            store.runs()
+        assert store.problem is None
+        holder.execute("COMMIT")
+        assert store.flush_now()
+        assert store.runs()[0].id == run.id
+        assert store.find(key(1)) is not None
