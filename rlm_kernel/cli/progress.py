@@ -266,8 +266,9 @@ class Progress(Observer):
             line.append(f"{name}_batched {'━' * filled}{'─' * (12 - filled)} {ended:,}/{len(calls):,} ", style="cyan")
         if failed:
             line.append(f"{failed:,} failed ", style="red")
-        if spent.calls:
-            line.append(f"· {spent.describe()}", style="dim")
+        cached = sum(call.cached for call in calls)
+        if spent.calls or cached:
+            line.append(f"· {spent.describe(cached)}", style="dim")
         return line
 
     def _spent(self, node: Node) -> Usage:
@@ -277,8 +278,8 @@ class Progress(Observer):
         seconds = time.monotonic() - self._started
         parts = [f"{seconds:.0f} s"]
         if self._tree is not None and self._run is not None:
-            spent = self._tree.total(self._run.id)
-            parts = [count(self._turns, "turn"), spent.describe(), *parts]
+            spent = self._tree.spent(self._run.id)
+            parts = [count(self._turns, "turn"), spent, *parts]
         waits = (self._control.waits_for if self._control else "") or self._doing
         line = Text.assemble(("● ", "green"), (" · ".join(parts), "bold"), no_wrap=True, overflow="ellipsis")
         if waits:

@@ -17,6 +17,8 @@ MAX_CALL_ROWS = 8
 """Single calls of a turn shown one by one; more become one row, as a batch does."""
 
 
+MEMO = "from memo"
+"""What is said of a reply that was paid for before."""
 HEAD = ("call tree", "status", "in", "cached", "out", "cost", "time")
 STYLES = {"failed": "red", "error": "red", "limit": "yellow", "stopped": "yellow"}
 
@@ -116,16 +118,21 @@ def _call_row(tree: Tree, calls: list[Node], depth: int) -> Line:
     from rlm_kernel.cli.terminal import plain
 
     failed = sum(call.status == "failed" for call in calls)
-    status = f"{failed} failed" if failed and len(calls) > 1 else calls[-1].status
+    cached = sum(call.cached for call in calls)
+    status = f"{failed} failed" if failed and len(calls) > 1 else _word(calls[-1])
+    if cached and len(calls) > 1 and not failed:
+        status = MEMO if cached == len(calls) else f"{cached:,} {MEMO}"
     word = "child run" if calls[0].kind == "run" else "call"
     label = plain(calls[0].label) if len(calls) == 1 else f"{count(len(calls), word)}: {plain(calls[0].label)}"
     usage = sum((tree.total(call.id) for call in calls), Usage())
     return depth, label, status, usage, _seconds(calls)
 
 
-def _word(turn: Node) -> str:
+def _word(node: Node) -> str:
     """A turn is done when its cell has run; that the cell failed is said all the same."""
-    return "error" if turn.status == "done" and turn.error else turn.status
+    if node.status != "done":
+        return node.status
+    return "error" if node.error else MEMO if node.cached else node.status
 
 
 def _groups(calls: list[Node]) -> list[list[Node]]:

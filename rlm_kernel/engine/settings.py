@@ -16,6 +16,8 @@ Mode = Literal["auto", "each"]
 Value = str | int | float | bool | None
 
 MOST_LEVELS = 8
+FRESH = "RLM_FRESH"
+"""Read by the kernel: set to anything but 0, questions are asked anew, as with ``--fresh``."""
 NONE_WORDS = ("none", "off")
 """Lift a limit."""
 DEFAULT_WORD = "default"

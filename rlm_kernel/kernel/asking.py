@@ -10,6 +10,7 @@ from collections import ChainMap
 from typing import TYPE_CHECKING, Any
 
 from rlm_kernel.engine.keeping import Keeping
+from rlm_kernel.engine.settings import FRESH, Settings
 from rlm_kernel.errors import InputError, RlmError
 from rlm_kernel.ids import CellId
 from rlm_kernel.kernel import magics
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from rlm_kernel.engine.executor import Output, QueryDict, ReplyDict
     from rlm_kernel.engine.session import Session
-    from rlm_kernel.engine.settings import Settings
     from rlm_kernel.ids import MsgId
     from rlm_kernel.kernel.services import Ident, KernelServices, Message
     from rlm_kernel.models.registry import Registry
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from rlm_kernel.trace.records import Node
 
 Json = dict[str, Any]
-FRESH = "RLM_FRESH"
-"""Set to anything but 0: questions are asked anew, as with ``%rlm --fresh``."""
 log = logging.getLogger(__name__)
 
 
@@ -77,7 +75,6 @@ class Asking:
         """The session; made now if there is none."""
         if self._made is None:
             from rlm_kernel.engine.session import Session
-            from rlm_kernel.engine.settings import Settings
             from rlm_kernel.host.pool import WarmPool
             from rlm_kernel.models.registry import Registry
 
@@ -298,8 +295,9 @@ class Asking:
         from rlm_kernel.usage import Usage
 
         tree = self._session.tree
-        usage = sum((tree.total(run.id) for run in tree.children(None)), Usage())
-        return usage.describe() if usage.calls else ""
+        runs = tree.children(None)
+        usage, cached = sum((tree.total(run.id) for run in runs), Usage()), sum(tree.cached(run.id) for run in runs)
+        return usage.describe(cached) if usage.calls or cached else ""
 
     def _command(self, name: str) -> str:
         if name == "continue":

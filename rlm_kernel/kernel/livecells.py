@@ -277,9 +277,11 @@ class LiveCells(Observer, Executor):
     def _close(self, run: LiveRun, cell: LiveCell, status: CellStatus) -> None:
         """Say how a cell ended: to those who bound it, and to the pages; the prose above it ends with it."""
         cell.status = status
-        usage = self._tree.total(cell.turn.id) if self._tree else cell.turn.usage
-        cell.mark = finished(cell.mark, cell.turn, usage)
-        cell.badge = cell.mark["badge"]
+        usage = cell.turn.usage
+        if self._tree is not None:
+            usage = self._tree.total(cell.turn.id)
+            cell.mark = finished(cell.mark, cell.turn, self._tree)
+            cell.badge = cell.mark["badge"]
         if cell.msg_id is not None and not run.fallback:
             if cell.reply is None:
                 cell.reply = {"status": "aborted", "execution_count": cell.execution_count}

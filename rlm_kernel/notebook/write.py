@@ -64,14 +64,14 @@ def turn_cells(tree: Tree, turn: Node, result: CellResult | None, anchor: CellId
     splitter = ReplySplitter()
     splitter.feed(turn.reply)
     splitter.finish()
-    usage, number = tree.total(turn.id), turn_number(tree, turn)
+    number = turn_number(tree, turn)
     cells: list[CellDict] = []
     if prose := splitter.prose.strip():
-        mark = finished(rlm_metadata(turn, "prose", number, anchor), turn, usage)
+        mark = finished(rlm_metadata(turn, "prose", number, anchor), turn, tree)
         cells.append(prose_cell(new_cell_id(), mark, prose))
     code = turn.code or splitter.code
     if code.strip():
-        mark = finished(rlm_metadata(turn, "code", number, anchor), turn, usage)
+        mark = finished(rlm_metadata(turn, "code", number, anchor), turn, tree)
         ran = Ran(result.outputs, result.execution_count) if result else Ran([], None)
         cells.append(code_cell(turn.cell_id or new_cell_id(), code.rstrip("\n"), ran, mark))
     return cells

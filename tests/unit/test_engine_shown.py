@@ -33,6 +33,7 @@ def test_streams_values_and_errors_in_order() -> None:
         ("<function f at 0x7f3c2a1b5d90>", "<function f at 0x…>"),
         ('File "/tmp/ipykernel_4711/1234567.py", line 1', 'File "<cell>", line 1'),
         ("/tmp/ipykernel_4711/1234567.py:1: UserWarning: old", "<cell>:1: UserWarning: old"),
+        ("<ipython-input-18-062be29a7abc>:2: UserWarning: old", "<cell>:2: UserWarning: old"),
         ("the value 0x7f3c2a1b is kept; In[7] too", "the value 0x7f3c2a1b is kept; In[7] too"),
     ],
 )
