@@ -126,8 +126,6 @@ async def _ask(scope: Scope, node: Node, model: str, what: Compaction) -> str:
     exchange = Exchange(scope, ModelRequest(model, (*before, asked), purpose="root"), node.run_id)
     try:
         await exchange.admit()
-        node.status, node.started = "running", time()
-        scope.changed(node)
         reply = await exchange.complete(node)
     finally:
         exchange.close()

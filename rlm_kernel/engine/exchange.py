@@ -87,6 +87,7 @@ class Exchange:
         """
         if self._found is not None:
             self._answered = True
+            node.started = node.started or time()
             if on_text is not None:
                 await on_text(self._found.text)
             return self._found
@@ -131,7 +132,7 @@ class Exchange:
                 return
 
     async def _send(self, node: Node, on_text: OnText | None) -> ModelReply:
-        scope, texts, started = self._scope, list[str](), time()
+        scope, texts = self._scope, list[str]()
         model = scope.models.resolve(self._asked.model)
 
         async def tell(text: str) -> bool:
@@ -140,6 +141,10 @@ class Exchange:
             return on_text is None or await on_text(text)
 
         async with scope.models.slots(self._asked.model).hold(self._run_id):
+            started = time()
+            if node.started is None:
+                node.status, node.started = "running", started
+                scope.changed(node)
             if self._key is not None:
                 scope.memo.intent(self._key, node.id)
             try:

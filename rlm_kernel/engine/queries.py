@@ -194,9 +194,6 @@ class Queries:
         exchange = Exchange(self._scope, request, node.run_id)
         try:
             await exchange.admit()
-            if node.started is None:
-                node.status, node.started = "running", time()
-                self._scope.changed(node)
             return await exchange.complete(node)
         finally:
             exchange.close()

@@ -86,6 +86,8 @@ class Reading:
         if not isinstance(answer, SimpleNamespace):
             raise failures.not_a_reply("something else", self.place, model)
         self.note(answer)
+        if not _list(answer, "choices"):
+            raise failures.not_a_reply("an answer without choices", self.place, model)
         for choice in _list(answer, "choices")[:1]:
             self._choices += 1
             message = getattr(choice, "message", None)
