@@ -17,8 +17,6 @@ from rlm_kernel.host.spawn import Spawned, spawn
 if TYPE_CHECKING:
     from rlm_kernel.engine.executor import ContextHandle
 
-KILL_AFTER = 0.4
-"""Seconds a cell of a child has to end after an interrupt: its namespace is of no use afterwards anyway."""
 CHILD_MEMORY = 48 << 20
 """Bytes to be left for each child, beside what its context takes."""
 CHILD_FILES = 8
@@ -85,7 +83,14 @@ class ChildExecutor(ProcessExecutor):
 
     def __init__(self, spawned: Spawned) -> None:
         super().__init__()
-        self.process = NamespaceProcess(self, checkpoints=False, kill_after=KILL_AFTER, spawned=spawned)
+        self.process = NamespaceProcess(self, checkpoints=False, spawned=spawned)
+
+    def interrupt(self) -> None:
+        """Kill the process: a child is interrupted only where nobody waits for it any more."""
+        self.process.kill()
+
+    async def end(self) -> None:
+        """Do nothing: the process ends with the run."""
 
 
 def _free_files() -> int:
