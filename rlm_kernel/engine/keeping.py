@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rlm_kernel.trace.tree import Tree
 
 T = TypeVar("T")
+FLUSH_SECONDS = 1.0
 LOOK_BACK = 20
 """How many runs of a notebook are looked through for its last question."""
 CUT_OFF = "Its process was killed before it ended."
@@ -159,6 +160,7 @@ class Keeping(Observer):
         if store is None:
             return None
         try:
+            store.flush_now(FLUSH_SECONDS)  # what this process has just told may be what is looked for
             return read(store)
         except StoreError as problem:
             self._tell(str(problem))

@@ -131,7 +131,7 @@ def parse(words: Sequence[str], base: Settings) -> Settings:
             if given:
                 raise InputError(f"{flag} takes no value.")
             if option.name:
-                chosen[option.name] = True
+                chosen[option.name] = option.sets
             else:
                 reset = True
             continue
