@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 from typing import TYPE_CHECKING
 
 from rlm_kernel.errors import NamespaceDied
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
 
     from rlm_kernel.wire import Frame, Json
 
-log = logging.getLogger(__name__)
+AT_ONCE = 8
+"""Requests sent before the first is answered; the system bounds the file descriptors that are under way."""
 
 
 class Forked:
@@ -40,7 +40,7 @@ class Forked:
 
 
 class Nursery:
-    """Asks a nursery for processes, one at a time.
+    """Asks a nursery for processes.
 
     Args:
         sock: The connection to it.
@@ -50,9 +50,9 @@ class Nursery:
         self._sock = sock
         self._link = Link(sock, lambda: None, self._on_frame, self._on_lost)
         self._link.start()
-        self._lock = asyncio.Lock()
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._numbers = itertools.count(1)
-        self._waiting: tuple[int, asyncio.Future[Json]] | None = None
+        self._waiting: dict[int, asyncio.Future[Forked]] = {}
         self._forked: dict[int, Forked] = {}
 
     @property
@@ -77,36 +77,31 @@ class Nursery:
         Raises:
             NamespaceDied: That could not be done.
         """
-        async with self._lock:
+        async with self._turns:
             ends = Ends()
             try:
-                pid = await self._ask([ends.connection, ends.lifeline, ends.out, ends.err, context])
+                process = await self._ask([ends.connection, ends.lifeline, ends.out, ends.err, context])
             except BaseException:
                 # A process that comes all the same finds its lifeline closed, and ends.
                 ends.close_ours()
                 raise
             finally:
                 ends.close_theirs()
-        process = self._forked[pid] = Forked(pid)
         return ends.of(process)
 
-    async def _ask(self, given: list[int | None]) -> int:
+    async def _ask(self, given: list[int | None]) -> Forked:
         if not self.alive:
             raise NamespaceDied("The process that child namespaces are forked from has ended.")
         number, fds = next(self._numbers), [fd for fd in given if fd is not None]
-        future: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
-        self._waiting = number, future
+        future: asyncio.Future[Forked] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
         try:
             send_with_fd(self._sock, pack({"t": "fork", "rid": number, "fds": len(fds)}), *fds)
-            reply = await future
+            return await future
         except OSError as error:
             raise NamespaceDied(f"No process for a child run could be asked for: {error}.") from error
         finally:
-            self._waiting = None
-        pid = validate.integer(reply.get("pid"), 0)
-        if pid <= 1:
-            raise NamespaceDied(f"No process for a child run could be forked: {reply.get('refusal')}.")
-        return pid
+            del self._waiting[number]
 
     def _on_frame(self, link: Link, frame: Frame) -> None:
         message = frame.message
@@ -115,12 +110,23 @@ class Nursery:
             code = message.get("code")
             if process is not None and isinstance(code, int):
                 process.code = code
-        elif message["t"] == "forked" and self._waiting is not None:
-            number, future = self._waiting
-            if message.get("rid") == number and not future.done():
-                future.set_result(message)
+        elif message["t"] == "forked":
+            self._has_forked(message)
+
+    def _has_forked(self, message: Json) -> None:
+        pid = validate.integer(message.get("pid"), 0)
+        future = self._waiting.get(validate.integer(message.get("rid"), 0))
+        if future is None or future.done():
+            return
+        if pid <= 1:
+            future.set_exception(
+                NamespaceDied(f"No process for a child run could be forked: {message.get('refusal')}.")
+            )
+        else:
+            future.set_result(self._forked.setdefault(pid, Forked(pid)))
 
     def _on_lost(self, link: Link) -> None:
         self._forked.clear()
-        if self._waiting is not None and not self._waiting[1].done():
-            self._waiting[1].set_exception(NamespaceDied("The process that child namespaces are forked from ended."))
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(NamespaceDied("The process that child namespaces are forked from ended."))

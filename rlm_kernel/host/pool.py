@@ -7,7 +7,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, cast
 
-from rlm_kernel.engine.executor import Executor, Pool
+from rlm_kernel.engine.executor import Executor, NamespaceInfo, Pool
 from rlm_kernel.errors import NamespaceDied, RlmError
 from rlm_kernel.host.executor import ProcessExecutor
 from rlm_kernel.host.parked import free_memory
@@ -15,7 +15,7 @@ from rlm_kernel.host.process import NamespaceProcess
 from rlm_kernel.host.spawn import Spawned, spawn
 
 if TYPE_CHECKING:
-    from rlm_kernel.engine.executor import ContextHandle
+    from rlm_kernel.engine.executor import ContextHandle, QueryHandler
 
 CHILD_MEMORY = 48 << 20
 """Bytes to be left for each child, beside what its context takes."""
@@ -56,10 +56,7 @@ class WarmPool(Pool):
         executor = ChildExecutor(await self._spawn(context))
         try:
             await executor.start()
-            span = {"offset": context.offset, "length": context.length}
-            refusal = (await executor.process.ask("read_context", span)).get("refusal")
-            if refusal:
-                raise RlmError(str(refusal))
+            await executor.read(context)
         except BaseException:
             await executor.close()
             raise
@@ -79,11 +76,35 @@ class WarmPool(Pool):
 
 
 class ChildExecutor(ProcessExecutor):
-    """The namespace of one child run: without checkpoints, and without another process where it dies."""
+    """The namespace of one child run: without checkpoints, and without another process where it dies.
+
+    Each message costs a change of processes on a machine that is busy with children, so there are few of them.
+    """
 
     def __init__(self, spawned: Spawned) -> None:
         super().__init__()
         self.process = NamespaceProcess(self, checkpoints=False, spawned=spawned)
+        self._info = NamespaceInfo(context=None, names=[])
+
+    async def read(self, context: ContextHandle) -> None:
+        """Have the context read.
+
+        Raises:
+            RlmError: It cannot be read there.
+        """
+        span = {"offset": context.offset, "length": context.length}
+        reply = await self.process.ask("read_context", span)
+        if "refusal" in reply:
+            raise RlmError(str(reply["refusal"]))
+        self._info = cast("NamespaceInfo", reply)
+
+    async def describe(self) -> NamespaceInfo:
+        """Tell what is in the namespace before the run."""
+        return self._info
+
+    async def begin(self, queries: QueryHandler) -> None:
+        """Start the one run; ``answer`` is new as it is."""
+        self._queries = queries
 
     def interrupt(self) -> None:
         """Kill the process: a child is interrupted only where nobody waits for it any more."""

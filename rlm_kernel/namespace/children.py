@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_kernel.errors import ContextError, RlmError
 from rlm_kernel.namespace.handover import Handover, Span
+from rlm_kernel.namespace.names import describe
 from rlm_kernel.namespace.queries import Reply, as_text, failed, prompt_text, to_reply
 
 if TYPE_CHECKING:
@@ -119,7 +120,10 @@ class ChildQueries:
         self._fd = fd
 
     def read(self, message: Json) -> Json:
-        """Set ``context`` to what the parent has handed over; answers why that cannot be done, where it cannot."""
+        """Set ``context`` to what the parent has handed over.
+
+        Answers what is in the namespace then, or the reason why it cannot be done.
+        """
         if self._fd is None:
             return {"refusal": "This process was given no context."}
         fd, self._fd = self._fd, None
@@ -127,7 +131,7 @@ class ChildQueries:
             self._queries.user_ns()["context"] = self._handover.read(fd, Span(message["offset"], message["length"]))
         except ContextError as error:
             return {"refusal": str(error)}
-        return {}
+        return describe(self._queries.user_ns())
 
 
 def _with_context(prompt: str, value: object, chars: int) -> str:

@@ -113,6 +113,7 @@ class Nursery:
             return False
         if pid == 0:
             connection.sock.close()
+            _close(connection.fds)  # of children that are to come
             self._become_child(fds)
             return True
         _close(fds)
