@@ -56,6 +56,7 @@ class InFlight:
     sent: float
     """Seconds since 1970."""
     label: str
+    """Empty where the kill came before its node was in the store."""
     model: str | None
 
 
