@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from rlm_kernel.engine.executor import CellRequest
 from rlm_kernel.engine.session import Session
 from rlm_kernel.engine.settings import Settings
 from rlm_kernel.host.executor import ProcessExecutor
@@ -30,7 +29,7 @@ from rlm_kernel.usage import Limits
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from rlm_kernel.engine.executor import CellResult
+    from rlm_kernel.engine.executor import CellRequest, CellResult
 
 PROMPT = "Is the whale in this passage? Answer yes or no. " * 6
 TURNS = 30
@@ -103,8 +102,11 @@ async def bare_aiohttp(task: Task) -> Took:
 async def bare_openai(task: Task) -> Took:
     import openai
 
-    http = openai.DefaultAioHttpClient(trust_env=False)
-    async with openai.AsyncOpenAI(api_key="none", base_url=task.url, max_retries=0, http_client=http) as client:
+    waits = openai.Timeout(600)  # the usual five seconds to connect are too short for a thousand at once
+    http = openai.DefaultAioHttpClient(trust_env=False, timeout=waits)
+    async with openai.AsyncOpenAI(
+        api_key="none", base_url=task.url, max_retries=0, timeout=waits, http_client=http
+    ) as client:
         return await many(
             task,
             lambda prompt: client.chat.completions.create(model="m", messages=[{"role": "user", "content": prompt}]),

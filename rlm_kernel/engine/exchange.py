@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 CHARGED_RETRIES = 2
 """How often a request is made again after an attempt that failed and cost something all the same."""
+BACKOFF = 0.1
+"""Seconds before that, doubled each time."""
 
 
 class Exchange:
@@ -99,6 +101,7 @@ class Exchange:
                 charged += 1
                 if not problem.retryable or problem.usage is None or self._told or charged > CHARGED_RETRIES:
                     raise
+            await asyncio.sleep(BACKOFF * 2**charged)
             await self._reserve()
 
     def keep(self, reply: ModelReply) -> None:

@@ -14,6 +14,7 @@ from rlm_kernel.engine.control import Control
 from rlm_kernel.engine.conversation import EARLIER_QUESTIONS, Earlier
 from rlm_kernel.engine.estimates import Rates
 from rlm_kernel.engine.observer import Observer, Observers
+from rlm_kernel.engine.occurrences import Occurrences
 from rlm_kernel.engine.opening import Opening
 from rlm_kernel.engine.queries import Queries
 from rlm_kernel.engine.run import SCOPE, Run
@@ -120,6 +121,7 @@ class Session:
         self._models = models
         self._rates = Rates(models.price)
         self._memo = memo or Memo()
+        self._outside: tuple[object, Occurrences] = None, Occurrences()
         self._run: Run | None = None
         self._recall = recall
         self._pool = pool
@@ -234,7 +236,7 @@ class Session:
         if run is not None:
             run.note_cell(code, shown)
 
-    async def query_outside(self, query: QueryDict, label: str) -> list[ReplyDict]:
+    async def query_outside(self, query: QueryDict, label: str, cell: object = None) -> list[ReplyDict]:
         """Answer an ``llm_query`` of a person's cell, as a run of its own in the tree.
 
         It is held by no pause; cancelling it ends its calls.
@@ -242,10 +244,15 @@ class Session:
         Args:
             query: What the cell asks.
             label: What the run is called in the tree.
+            cell: Which run of which cell asks: asked twice by the same one, a model may answer twice.
         """
         control = Control()
         control.begin()
         scope = self._scope(self.settings, control)
+        if cell is not None:
+            last, numbers = self._outside
+            scope.numbers = numbers if cell == last else scope.numbers
+            self._outside = cell, scope.numbers
         node = self._add_run(label, label, None)
         queries = Queries(scope, self._sub_model(self.settings))
         queries.below(node)

@@ -343,7 +343,7 @@ class Asking:
             return await self._cells.queries(query)
         self._heard = self._kernel.request_of(parent) if parent is not None else None
         label = f"{query.get('kind', 'llm')}_query{'_batched' if query['batched'] else ''}"
-        return await self._session.query_outside(query, f"{label} in a cell")
+        return await self._session.query_outside(query, f"{label} in a cell", parent)
 
     def interrupted(self) -> None:
         """Stop the run: the person pressed interrupt."""

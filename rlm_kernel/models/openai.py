@@ -74,9 +74,10 @@ class OpenAIModel:
         deadline = self._seconds("RLM_DEADLINE", DEFAULT_DEADLINE)
         await _import("openai", "openai.resources.chat", *([] if place.local else ["genai_prices"]))
         client = self._client(place, silence)
-        asking = _Asking(self, client, request, on_text)
+        limit = asyncio.timeout(deadline)
+        asking = _Asking(self, client, request, on_text and _off_the_clock(on_text, limit))
         try:
-            async with asyncio.timeout(deadline):
+            async with limit:
                 return await asking.complete()
         except TimeoutError as late:
             error: ModelError = failures.too_late(place, request.model, deadline)
@@ -215,6 +216,22 @@ class _Asking:
     def note(self, error: str | None, status: int | None = None) -> None:
         """Write down how an attempt ended."""
         self.attempts.append(Attempt(self._since, time() - self._since, error, status))
+
+
+def _off_the_clock(on_text: OnText, limit: asyncio.Timeout) -> OnText:
+    """Let the deadline rest while the listener has the text: it may hold the reply for as long as a pause lasts."""
+
+    async def told(text: str) -> bool:
+        loop = asyncio.get_running_loop()
+        left = (limit.when() or 0.0) - loop.time()
+        limit.reschedule(None)
+        try:
+            return await on_text(text)
+        finally:
+            if not limit.expired():
+                limit.reschedule(loop.time() + left)
+
+    return told
 
 
 def _failure_of(state: RetryCallState) -> Failure:

@@ -315,3 +315,17 @@ async def test_turns_that_fail_are_counted_as_the_server_counts_them(endpoint, t
     run = await talk.run("print(2)", "r = llm_query('a')")
     assert run.outcome == "answered"
     talk.sums_are_the_servers()
+
+
+async def test_a_pause_does_not_count_towards_the_deadline(endpoint):
+    endpoint.root("word " * 20)
+    model = OpenAIModel(endpoint.environ | {"RLM_DEADLINE": "0.5"}, backoff=0.01)
+    held = iter([0.8])
+
+    async def hold(_text: str) -> bool:
+        await asyncio.sleep(next(held, 0))
+        return True
+
+    reply = await model.complete(ModelRequest("root-model", SUB.messages, purpose="root"), hold)
+    assert reply.text == "word " * 20
+    await model.close()

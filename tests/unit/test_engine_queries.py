@@ -235,6 +235,19 @@ async def test_a_query_outside_a_run_has_a_run_of_its_own() -> None:
     assert talk.current is None
 
 
+async def test_a_cell_that_asks_twice_may_get_two_answers_and_the_same_two_when_it_runs_again() -> None:
+    class Counting(Sub):
+        endpoint = "http://sub"
+
+        async def complete(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
+            return ModelReply(f"answer {len(self.asked)}", (await super().complete(request)).usage, "sub")
+
+    talk, _ = session(Counting())
+    query = QueryDict(prompts=["A joke?"], model=None, batched=False, line=1)
+    said = [(await talk.query_outside(query, "In", cell))[0]["text"] for cell in ("m1", "m1", "m2", "m2", "m2")]
+    assert said == ["answer 0", "answer 1", "answer 0", "answer 1", "answer 2"]
+
+
 async def test_a_query_outside_can_be_cancelled() -> None:
     sub = Sub()
     talk, _ = session(sub)
