@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from rlm_kernel.engine.executor import CellRequest
 from rlm_kernel.engine.session import Session
 from rlm_kernel.engine.settings import Settings
 from rlm_kernel.host.executor import ProcessExecutor
@@ -30,7 +29,7 @@ from rlm_kernel.usage import Limits
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from rlm_kernel.engine.executor import CellResult
+    from rlm_kernel.engine.executor import CellRequest, CellResult
 
 PROMPT = "Is the whale in this passage? Answer yes or no. " * 6
 TURNS = 30
