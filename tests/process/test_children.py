@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import alive
 
 from rlm_kernel.engine.session import Session
 from rlm_kernel.engine.settings import Settings
@@ -23,6 +22,7 @@ from rlm_kernel.host.pool import WarmPool
 from rlm_kernel.messages import ModelReply, ModelRequest
 from rlm_kernel.models.registry import Registry
 from rlm_kernel.usage import Limits, Usage
+from tests.process.conftest import alive
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
