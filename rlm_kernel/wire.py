@@ -260,8 +260,11 @@ class Connection:
         main = self._enter()
         try:
             with self.lock:
-                for piece in pack_text(data):
-                    self.sock.sendall(piece)
+                if len(data) <= CHUNK:  # the one case that has to be fast
+                    self.sock.sendall(_HEAD.pack(TEXT, len(data)) + data)
+                else:
+                    for piece in pack_text(data):
+                        self.sock.sendall(piece)
         finally:
             self._leave(main)
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from server import endpoint as endpoint
+
+from tests.server import endpoint as endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

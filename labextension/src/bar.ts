@@ -56,11 +56,12 @@ export class RunBar extends Widget {
     const { run, cells, folded } = state;
     const live = run?.live ?? false;
     this.node.dataset['state'] = run ? run.state : 'ended';
-    this._text.textContent = run?.text ?? '';
+    // How much it took stands at the foot of the answer.
+    this._text.textContent = live ? (run?.text ?? '') : (run?.text.split(' · ')[0] ?? '');
     this._text.title = run?.text ?? '';
     this._announce(run);
     this._fold.hidden = cells === 0;
-    this._fold.textContent = `${folded ? '▸' : '▾'} ${cells} ${cells === 1 ? 'cell' : 'cells'}`;
+    this._fold.textContent = `${folded ? '▸' : '▾'} working: ${cells} ${cells === 1 ? 'cell' : 'cells'}`;
     this._fold.setAttribute('aria-expanded', String(!folded));
     this._fold.setAttribute('aria-label', `${folded ? 'Show' : 'Hide'} the working, ${cells} cells`);
     const paused = run?.state === 'paused';

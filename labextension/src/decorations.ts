@@ -66,10 +66,14 @@ export class Decorations implements IDisposable {
       return;
     }
     const working = new Map<string, number>();
-    for (const widget of panel.content.widgets) {
-      const anchor = rlmOf(widget.model).anchor;
-      if (anchor && isModelCell(widget.model)) {
+    this._turnsWithCode.clear();
+    for (const { model } of panel.content.widgets) {
+      const { anchor, node_id } = rlmOf(model);
+      if (anchor && isModelCell(model)) {
         working.set(anchor, (working.get(anchor) ?? 0) + 1);
+      }
+      if (node_id && model.type === 'code') {
+        this._turnsWithCode.add(node_id);
       }
     }
     for (const widget of panel.content.widgets) {
@@ -93,7 +97,14 @@ export class Decorations implements IDisposable {
     const folded = this._foldProse(widget, writing);
     this._hide(widget, !!meta.anchor && this._isFolded(meta.anchor));
     const badge = this._ensure(this._badges, widget, () => new Badge(() => this._toggleProse(widget)), 1);
-    badge?.display({ text: writing ? '' : (meta.badge ?? ''), writing, folded });
+    badge?.display({ text: writing ? '' : this._badgeOf(widget), writing, folded });
+  }
+
+  /** What a turn cost stands once: at its code, where it has some. */
+  private _badgeOf(widget: Cell): string {
+    const { badge, node_id, turn } = rlmOf(widget.model);
+    const above = widget.model.type !== 'code' && !!node_id && this._turnsWithCode.has(node_id);
+    return above && turn ? `turn ${turn}` : (badge ?? '');
   }
 
   private _drawBar(widget: Cell, cells: number): void {
@@ -195,6 +206,7 @@ export class Decorations implements IDisposable {
 
   private _badges = new WeakMap<Cell, Badge>();
   private _bars = new WeakMap<Cell, RunBar>();
+  private _turnsWithCode = new Set<string>();
   private _awaited = new WeakSet<Cell>();
   private _hidden = new WeakSet<Cell>();
   private _unfolded = new Set<string>();

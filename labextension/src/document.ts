@@ -12,7 +12,9 @@ import type { CellMetadata, Insert } from './protocol';
 
 /** `metadata.rlm` of a cell, empty where it has none. */
 export function rlmOf(model: ICellModel): CellMetadata {
-  return (model.getMetadata('rlm') as CellMetadata | undefined) ?? {};
+  const mark = (model.getMetadata('rlm') as CellMetadata | undefined) ?? {};
+  // A copy that the person made of a model's cell carries its mark, and is the person's.
+  return mark.cell_id && mark.cell_id !== model.id ? {} : mark;
 }
 
 /** A cell that a model wrote. */

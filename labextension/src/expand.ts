@@ -40,8 +40,8 @@ function expand(document: NotebookDocument, anchor: ICodeCellModel, run: RunOutp
   const taken = new Set(document.cells().map(cell => cell.id));
   const cells = run.cells.map(cell => {
     const metadata = (cell['metadata'] ?? {}) as ICell['metadata'];
-    const rlm = { ...((metadata['rlm'] as object | undefined) ?? {}), anchor: anchor.id };
     const id = typeof cell['id'] === 'string' && !taken.has(cell['id']) ? cell['id'] : UUID.uuid4();
+    const rlm = { ...((metadata['rlm'] as object | undefined) ?? {}), anchor: anchor.id, cell_id: id };
     return { ...cell, id, metadata: { ...metadata, rlm } } as unknown as ICell;
   });
   document.insertBelow(anchor.id, cells);

@@ -2,6 +2,7 @@
  * What the kernel tells about a run, as cells of the notebook.
  */
 
+import type { IOutput } from '@jupyterlab/nbformat';
 import type { IDisposable } from '@lumino/disposable';
 
 import { rlmOf } from './document';
@@ -24,6 +25,12 @@ import type { Session } from './session';
 const REPLY_GRACE_MS = 1500;
 /** A moved cell is gone and back within one change of the document. */
 const REMOVAL_CHECK_MS = 150;
+
+/** Which run an answer came from: its output says so. */
+function runIdOf(output: IOutput): string | undefined {
+  const metadata = output['metadata'] as { rlm?: { run_id?: string } } | undefined;
+  return metadata?.rlm?.run_id;
+}
 
 interface Known {
   runId: string;
@@ -136,12 +143,23 @@ export class LiveCells implements IDisposable {
     const { document, binder, kernel, follow, runs } = this._session;
     document.insert(message);
     this._keep(run, message);
+    this._proseDone(message.node_id);
     this._writing.add(message.cell_id);
     if (kernel && message.msg_id && message.cell_type === 'code') {
       binder.bind(kernel, message.cell_id, message.msg_id);
     }
     follow.grown(message.cell_id);
     runs.update(run, {});
+  }
+
+  /** The code of a turn begins where its prose ends. */
+  private _proseDone(nodeId: string): void {
+    for (const cellId of this._writing) {
+      if (this._known.get(cellId)?.nodeId === nodeId) {
+        this._writing.delete(cellId);
+        this._session.document.render(cellId);
+      }
+    }
   }
 
   private _onStart(message: Start): void {
@@ -200,6 +218,8 @@ export class LiveCells implements IDisposable {
       }
       if (run.live) {
         this._reattach(anchor, run.anchorMsgId);
+      } else if (state.outputs?.length) {
+        this._restoreAnswer(anchor, state, state.outputs);
       }
       runs.update(run, {});
     }
@@ -243,6 +263,16 @@ export class LiveCells implements IDisposable {
     const cell = document.codeWidget(cellId);
     if (cell && kernel) {
       void binder.reattach(kernel, cell, msgId);
+    }
+  }
+
+  /** The run ended while no page was there; once the answer stands in the notebook it is the person's. */
+  private _restoreAnswer(anchor: string, state: RunState, outputs: IOutput[]): void {
+    const cell = this._session.document.codeCell(anchor);
+    const known = cell?.outputs.toJSON().some(output => runIdOf(output) === state.run_id);
+    if (cell && !known) {
+      cell.outputs.fromJSON(outputs);
+      cell.executionCount = state.execution_count ?? null;
     }
   }
 

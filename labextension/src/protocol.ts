@@ -24,6 +24,8 @@ export interface Usage extends PartialJSONObject {
 export interface CellMetadata extends PartialJSONObject {
   run_id?: string;
   node_id?: string;
+  /** The cell's own id. */
+  cell_id?: string;
   anchor?: string;
   depth?: number;
   author?: string;
@@ -115,6 +117,7 @@ export interface NodeState extends Omit<Insert, 'type' | 'run_id'> {
   outputs: IOutput[];
   execution_count?: number | null;
   badge?: string | null;
+  usage?: Usage | null;
 }
 
 export interface RunState {
@@ -126,6 +129,9 @@ export interface RunState {
   state: RunStatus;
   text: string;
   nodes: NodeState[];
+  /** The answer, where the run ended while no page was there to see it. */
+  outputs?: IOutput[];
+  execution_count?: number | null;
 }
 
 export interface HelloAck {

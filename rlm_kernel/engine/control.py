@@ -16,9 +16,9 @@ State = Literal["idle", "running", "paused", "stopping"]
 Where = Literal["token", "cell", "call"]
 
 _BEFORE: dict[Where, str] = {
-    "token": "you: paused while the model writes",
-    "cell": "you: paused before a cell",
-    "call": "you: paused before a model call",
+    "token": "you, while the model writes",
+    "cell": "you, before a cell",
+    "call": "you, before a model call",
 }
 
 

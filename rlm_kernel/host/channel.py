@@ -15,6 +15,7 @@ from rlm_kernel.errors import NamespaceDied, RlmError
 from rlm_kernel.host import validate
 from rlm_kernel.host.answers import ASKS, Answers
 from rlm_kernel.host.link import Link
+from rlm_kernel.host.outcome import stack_of_cell
 from rlm_kernel.host.parked import in_group
 from rlm_kernel.host.spawn import Spawned, spawn
 from rlm_kernel.host.streams import OutputPipes, StreamJoiner
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 
 LIVE_PARENTS = 1000
 """Requests whose output is still accepted: background tasks and threads publish long after their cell has ended."""
-LAST_WORDS = 4000
+LAST_WORDS = 1 << 16
 START_SECONDS = 60.0
 
 
@@ -69,12 +70,14 @@ class Channel:
         self.pid = spawned.process.pid if spawned is not None else 0
         self.current: MsgId | None = None
         """The request that runs now: subprocesses print for it."""
-        self.last_words = ""
-        """The end of what came through file descriptor 2."""
+        self.crash = ""
+        """Python's stack when the process crashed; empty where it ended in another way."""
         self.fds: list[int] = []
+        self._errors = ""
         self._listener = listener
         self._owner = owner
         self._stream: tuple[str, MsgId | None] = ("stdout", None)
+        self._mid_line = False
         # A character may lie across two pieces of a long text.
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._joiner = StreamJoiner(listener.published)
@@ -119,8 +122,8 @@ class Channel:
         """
         self.spawn()
         spawned = cast("Spawned", self._spawned)
-        self.last_words = ""
-        self._pipes = OutputPipes(spawned.outputs, self._from_pipe)
+        self.crash = self._errors = ""
+        self._pipes = OutputPipes(spawned.outputs, self._before_pipe, self._from_pipe)
         try:
             await self.connect(spawned.connection, START_SECONDS)
         except TimeoutError:
@@ -139,7 +142,7 @@ class Channel:
             TimeoutError: It said nothing.
         """
         self._arrival = asyncio.get_running_loop().create_future()
-        self._link = Link(sock, self._drain_pipes, self._on_frame, self._on_lost)
+        self._link = Link(sock, self._before_frames, self._on_frame, self._on_lost)
         self._link.start()
         if then:
             then[0](*then[1:])
@@ -261,7 +264,9 @@ class Channel:
         kind = message["t"]
         if kind == "text":
             name, parent = self._stream
-            self._joiner.add(name, self._decode(frame.buffers[0]), parent)
+            text = self._decode(frame.buffers[0])
+            self._mid_line = not text.endswith("\n")
+            self._joiner.add(name, text, parent)
             return
         if kind == "stream":
             self._stream = validate.stream(message, self.live_parent)
@@ -305,19 +310,39 @@ class Channel:
         if link is not self._link:
             return
         self._drain_pipes()
+        self._show_crash()
         self._joiner.flush()
         self.answers.cancel_all()
-        error = NamespaceDied("The namespace process ended.", self.last_words.strip()[-600:])
+        error = NamespaceDied("The namespace process ended.", self._errors.strip()[-600:])
         waiting = [*self._pending.values(), *([self._arrival] if self._arrival is not None else [])]
         for future in waiting:
             if not future.done():
                 future.set_exception(error)
         self._owner.process_lost()
 
+    def _show_crash(self) -> None:
+        if self._spawned is None:
+            return
+        with contextlib.suppress(BlockingIOError):
+            self.crash = os.read(self._spawned.crash, LAST_WORDS).decode("utf-8", "replace")
+        if self.crash:
+            self._joiner.add("stderr", stack_of_cell(self.crash), self.current or self.last_parent)
+
     def _from_pipe(self, name: str, text: str) -> None:
         if name == "stderr":
-            self.last_words = (self.last_words + text)[-LAST_WORDS:]
+            self._errors = (self._errors + text)[-LAST_WORDS:]
         self._joiner.add(name, text, self.current or self.last_parent)
+
+    # What a subprocess prints and what Python prints come by different ways, and nothing tells which was first. Both
+    # are read as soon as they come; where both are there, the pipe goes first, but not into a line Python has begun.
+
+    def _before_frames(self) -> None:
+        if not self._mid_line:
+            self._drain_pipes()
+
+    def _before_pipe(self) -> None:
+        if self._mid_line and self._link is not None:
+            self._link.receive()
 
     def _drain_pipes(self) -> None:
         if self._pipes is not None:

@@ -80,7 +80,7 @@ class Nursery:
         async with self._turns:
             ends = Ends()
             try:
-                process = await self._ask([ends.connection, ends.lifeline, ends.out, ends.err, context])
+                process = await self._ask([ends.connection, ends.lifeline, ends.out, ends.err, ends.crash, context])
             except BaseException:
                 # A process that comes all the same finds its lifeline closed, and ends.
                 ends.close_ours()

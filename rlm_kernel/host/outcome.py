@@ -38,14 +38,24 @@ def cell_reply(count: int, reply: Json, *, interrupted: bool) -> ExecuteReply:
     )
 
 
-def words_of_death(code: int | None, last_words: str) -> str:
+def stack_of_cell(crash: str) -> str:
+    """Cut what Python wrote at a crash to the frames of the cell: below them is only IPython."""
+    lines = []
+    for line in crash.splitlines():
+        if "IPython/core/interactiveshell.py" in line or line.startswith("Extension modules:"):
+            break
+        lines.append(line)
+    return "\n".join(lines).strip() + "\n"
+
+
+def words_of_death(code: int | None, crash: str) -> str:
     """Say how a process ended.
 
     Args:
         code: Its exit code, negative for a signal; ``None`` where it is not known.
-        last_words: The end of what it wrote to file descriptor 2.
+        crash: What it wrote when it crashed; may be empty.
     """
-    fatal = _FATAL.search(last_words)
+    fatal = _FATAL.search(crash)
     if fatal:
         return f"The process of the namespace crashed: {fatal[1].strip()}."
     if code is not None and code < 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 from typing import TYPE_CHECKING
 
@@ -197,7 +198,7 @@ class NamespaceProcess:
         async with self._lock:
             await self._mended()
             self._channel.note_parent(request.msg_id)
-            self._channel.current, self._channel.last_words = request.msg_id, ""
+            self._channel.current, self._channel.crash = request.msg_id, ""
             self._begun = self._interrupted = self._killed = False
             self._running = request
             count = self.execution_count
@@ -229,6 +230,8 @@ class NamespaceProcess:
             return
         self.checkpoint_refusal = None
         self._parked.add(Parked(self.execution_count, socket.socket(fileno=fds.pop(0))))
+        while fds:
+            os.close(fds.pop())  # nothing else is sent with a descriptor
 
     async def restore(self, count: int) -> None:
         """Put the namespace back to just before the cell with this execution count.
@@ -311,7 +314,7 @@ class NamespaceProcess:
             if code is not None:
                 break
             await asyncio.sleep(0.01)
-        return words_of_death(code, self._channel.last_words)
+        return words_of_death(code, self._channel.crash)
 
     def process_lost(self) -> None:
         """Mend it, where nobody waits for a cell."""

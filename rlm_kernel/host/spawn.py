@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from rlm_kernel.errors import NamespaceDied
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -49,17 +51,15 @@ class Spawned:
     connection: socket.socket
     lifeline: int
     """Writing end of a pipe nobody writes to: when it closes, also by our own death, the process group is killed."""
+    crash: int
+    """Reading end of a pipe that gets Python's stack when the process crashes."""
     outputs: dict[int, str]
     """Reading ends of its file descriptors 1 and 2, with the names of the streams."""
 
     def close(self) -> None:
         """Kill the process, its checkpoints and what they started."""
-        for fd in self.outputs:
+        for fd in (*self.outputs, self.crash, self.lifeline):
             os.close(fd)
-        self.outputs = {}
-        if self.lifeline >= 0:
-            os.close(self.lifeline)
-            self.lifeline = -1
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -78,25 +78,26 @@ class Ends:
         self._out, self.out = os.pipe()
         self._err, self.err = os.pipe()
         self.lifeline, self._life = os.pipe()
+        self._crash, self.crash = os.pipe()
         self.connection = self._theirs.fileno()
 
     def close_theirs(self) -> None:
         """Let go of its ends: it has them."""
         self._theirs.close()
-        for fd in (self.out, self.err, self.lifeline):
+        for fd in (self.out, self.err, self.lifeline, self.crash):
             os.close(fd)
 
     def close_ours(self) -> None:
         """Let go of our ends: there will be no process."""
         self._ours.close()
-        for fd in (self._out, self._err, self._life):
+        for fd in (self._out, self._err, self._life, self._crash):
             os.close(fd)
 
     def of(self, process: ChildProcess) -> Spawned:
         """Give our ends together with the process that has the others."""
-        for fd in (self._out, self._err):
+        for fd in (self._out, self._err, self._crash):
             os.set_blocking(fd, False)
-        return Spawned(process, self._ours, self._life, {self._out: "stdout", self._err: "stderr"})
+        return Spawned(process, self._ours, self._life, self._crash, {self._out: "stdout", self._err: "stderr"})
 
 
 def spawn(environ: Mapping[str, str] = os.environ, context: int | None = None) -> Spawned:
@@ -105,9 +106,16 @@ def spawn(environ: Mapping[str, str] = os.environ, context: int | None = None) -
     Args:
         environ: Its environment; keys are taken out.
         context: The file with what a parent hands over to it.
+
+    Raises:
+        NamespaceDied: This system cannot pass file descriptors to a process (Windows).
     """
+    if os.name != "posix":
+        raise NamespaceDied(
+            "Cells cannot be run on this system.", "rlm-kernel needs Linux or macOS; on Windows, use WSL."
+        )
     ends = Ends()
-    passed = [ends.connection, ends.lifeline, *([] if context is None else [context])]
+    passed = [ends.connection, ends.lifeline, ends.crash, *([] if context is None else [context])]
     try:
         process = subprocess.Popen(
             # -P: a file of the person's called random.py must not break the start.

@@ -58,19 +58,26 @@ class StreamJoiner:
 class OutputPipes:
     """Reads file descriptors 1 and 2 of a namespace: what its subprocesses and C libraries print."""
 
-    def __init__(self, fds: dict[int, str], take: Callable[[str, str], None]) -> None:
+    def __init__(self, fds: dict[int, str], before: Callable[[], None], take: Callable[[str, str], None]) -> None:
         """Use pipes that do not block.
 
         Args:
             fds: Reading ends, with the name of the stream.
+            before: Called when something can be read, before it is.
             take: Told name and text.
         """
+        self._before = before
         self._fds = dict(fds)
         self._take = take
         self._decoders = {fd: codecs.getincrementaldecoder("utf-8")("replace") for fd in fds}
         self._loop = asyncio.get_running_loop()
         for fd in fds:
-            self._loop.add_reader(fd, self._read, fd)
+            self._loop.add_reader(fd, self._readable, fd)
+
+    def _readable(self, fd: int) -> None:
+        self._before()
+        if fd in self._fds:
+            self._read(fd)
 
     def _read(self, fd: int) -> bool:
         try:

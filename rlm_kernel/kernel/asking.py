@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from rlm_kernel.engine.executor import Output, QueryDict, ReplyDict
     from rlm_kernel.engine.session import Session
     from rlm_kernel.ids import MsgId
+    from rlm_kernel.kernel.protocol import Status
     from rlm_kernel.kernel.services import Ident, KernelServices, Message
     from rlm_kernel.models.registry import Registry
     from rlm_kernel.panel.widget import Panel
-    from rlm_kernel.trace.records import Node
+    from rlm_kernel.trace.records import Node, Outcome
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -133,12 +134,12 @@ class Asking:
 
     async def ask(self, code: str, parent: Message, ident: Ident, cell_id: str | None, allow_stdin: bool) -> Json:
         """Answer a ``%%rlm`` cell; gives the content of its reply."""
-        execution_count = await self._kernel.reserve_count()
+        execution_count = await self._kernel.reserve_count(code)
         if magics.wants_help(code):
             page = {"source": "page", "data": {"text/plain": magics.help_text()}, "start": 0}
             return _ok(execution_count, [page])
         client = str(parent["header"].get("session", ""))
-        anchor = CellId(cell_id) if cell_id else None
+        anchor = CellId(cell_id) if isinstance(cell_id, str) and cell_id else None
         run = LiveRun(parent, ident, anchor, execution_count, allow_stdin, fallback=not self._pages.has(client))
         run.owner = client
         self._answering, self._heard = run.msg_id, parent
@@ -146,9 +147,13 @@ class Asking:
             return await self._answer(run, code)
         except RlmError as error:
             return self._refuse(run, error)
+        except Exception as error:  # a defect of ours must not leave a cell that says nothing
+            log.exception("Answering a question")
+            return self._refuse(run, RlmError(f"The kernel failed: {type(error).__name__}: {error}"))
         finally:
             self._answering = ""
             self._cells.expect(None)
+            self._cells.run = None
 
     async def _answer(self, run: LiveRun, code: str) -> Json:
         session = self._session
@@ -169,9 +174,7 @@ class Asking:
             self._ticker.stop()
             self._starts = self._kernel.process.fresh_starts
         run.node = node
-        reply = self._finish(run)
-        self._cells.run = None
-        return reply
+        return self._finish(run)
 
     async def _work(self, going: GoingOn, run: LiveRun) -> Node:
         """Have the question answered, or the run gone on with."""
@@ -190,7 +193,7 @@ class Asking:
             raise RuntimeError("a run that ended has a node")
         answer, *failure = outputs = question_outputs(tree, node)
         line = last_line(tree, run)
-        run.state, run.text, run.outputs = "ended", line["text"], [] if self._pages else outputs
+        run.outputs = [] if self._pages else outputs
         if run.fallback:
             cells = [
                 cell.as_cell(list(self._kernel.recorder.outputs(cell.msg_id)) if cell.msg_id else [])
@@ -203,11 +206,16 @@ class Asking:
         for output in failure:
             publish_output(self._kernel, run, output)
         reply = _failed(run.execution_count, failure[0]) if failure else _ok(run.execution_count)
-        self._pages.tell(run, "status", line)
-        ended = {"outcome": node.outcome, "execution_count": run.execution_count, "text": line["text"]}
-        self._pages.tell(run, "run_end", {**ended, "usage": tree.total(node.id).to_dict()})
+        self._end(run, line, node.outcome)
         self._reply_to_bound(run, reply)
         return reply
+
+    def _end(self, run: LiveRun, line: Status, outcome: Outcome | None) -> None:
+        """Tell the pages that a run is over."""
+        run.state, run.text = "ended", line["text"]
+        self._pages.tell(run, "status", line)
+        ended = {"outcome": outcome, "execution_count": run.execution_count, "text": line["text"]}
+        self._pages.tell(run, "run_end", {**ended, "usage": line["usage"]})
 
     def _refuse(self, run: LiveRun, error: RlmError) -> Json:
         """Say in one line what is wrong with the question."""
@@ -220,6 +228,8 @@ class Asking:
         }
         publish_output(self._kernel, run, output)
         reply = _failed(run.execution_count, output)
+        if run.node is not None and run.state != "ended":
+            self._end(run, last_line(self._session.tree, run), "failed")
         self._reply_to_bound(run, reply)
         return reply
 
@@ -327,8 +337,10 @@ class Asking:
 
     def skip(self, metadata: Json) -> bool:
         """Tell whether a queued cell belongs to a run that another has replaced since: it is answered and not run."""
-        mark = metadata.get("rlm")
-        return isinstance(mark, dict) and self._journal.replaced(mark)
+        mark, cell_id = metadata.get("rlm"), metadata.get("cellId")
+        if not isinstance(mark, dict) or mark.get("cell_id", cell_id) != cell_id:
+            return False  # no model's cell, or a copy of one that the person made
+        return self._journal.replaced(mark)
 
     def person_cell(self, code: str, outputs: Sequence[Output]) -> None:
         """Tell the model of a cell the person ran while its run lasts."""

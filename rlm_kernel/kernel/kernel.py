@@ -366,10 +366,10 @@ class RlmKernel(Kernel):
             content = {"ename": reply.ename, "evalue": reply.evalue, "traceback": reply.traceback}
             self._publish_and_record(Published("error", content, {}, [], request.msg_id))
 
-    async def reserve_count(self) -> int:
+    async def reserve_count(self, code: str = "") -> int:
         """Take the next execution count."""
         count = self.process.execution_count
-        await self.process.ask("set_count", {"count": count + 1})
+        await self.process.ask("set_count", {"count": count + 1, "code": code})
         return count
 
     def request_of(self, msg_id: MsgId) -> Message | None:

@@ -15,7 +15,7 @@ from rlm_kernel.kernel.answer import Inline
 from rlm_kernel.kernel.journal import LiveCell
 from rlm_kernel.kernel.protocol import Finish
 from rlm_kernel.kernel.services import reply_content
-from rlm_kernel.notebook.cells import finished, rlm_metadata, turn_number
+from rlm_kernel.notebook.cells import Place, finished, rlm_metadata, turn_number
 
 if TYPE_CHECKING:
     from rlm_kernel.engine.executor import NamespaceInfo, QueryHandler
@@ -130,7 +130,7 @@ class LiveCells(Observer, Executor):
     def _insert(self, run: LiveRun, turn: Node, part: Part) -> LiveCell:
         number = turn_number(self._tree, turn) if self._tree else 1
         cell_id = turn.cell_id if part == "code" and turn.cell_id else new_cell_id()
-        mark = rlm_metadata(turn, part, number, run.anchor)
+        mark = rlm_metadata(turn, part, number, Place(cell_id, run.anchor))
         cell = LiveCell(turn, part, cell_id, mark, run.after(), run.new_msg_id(part))
         if cell.msg_id is not None:
             cell.request = _request(run.request, cell.msg_id, cell_id)
@@ -314,7 +314,7 @@ class LiveCells(Observer, Executor):
         """Take a client that shows a cell; a cell that is over is answered at once."""
         cell.idents.append(ident)
         cell.bound.set()
-        self._pages.bound(run)
+        self._pages.bound()
         if cell.over:
             self._kernel.send_reply(
                 "execute_reply", cell.reply or {"status": "aborted"}, cast("Message", cell.request), ident

@@ -146,7 +146,7 @@ def _root(settings: Settings, models: Registry) -> tuple[str, str]:
     name = models.default_root()
     if models.environ.get("RLM_MODEL", "").strip():
         return name, "from RLM_MODEL"
-    return name, "built in, no language model: no other is set; set one with --model or RLM_MODEL"
+    return name, "built in, not a language model; choose one with --model or RLM_MODEL"
 
 
 def _sub(settings: Settings, models: Registry, root: str) -> tuple[str, str]:

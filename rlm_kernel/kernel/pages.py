@@ -69,27 +69,28 @@ class Pages:
             page.silent = False
 
     def missed(self, run: LiveRun) -> None:
-        """Note that no page bound a cell in time: none is waited for until it is heard of again."""
-        for page in self._pages.values():
+        """Note that no page bound a cell in time: the owner is not waited for any more, and another page takes over."""
+        quiet = [page for page in self._pages.values() if page.hello.client_id == run.owner]
+        for page in quiet or self._pages.values():
             page.silent = True
-        run.owner = ""
+        self._hand_over()
 
-    def bound(self, run: LiveRun) -> None:
-        """Note that some page bound a cell of a run: pages are there."""
+    def bound(self) -> None:
+        """Note that a page bound a cell: pages are there."""
         for page in self._pages.values():
             page.silent = False
-        if not self.has(run.owner):
-            self._hand_over()
 
     def _hand_over(self) -> None:
         heirs = [page for page in self._pages.values() if not page.silent]
         if heirs and self._give_away(heirs[-1]):
             self._welcome(heirs[-1], None)
 
-    def _give_away(self, page: Page) -> bool:
-        orphans = [run for run in self._journal.runs() if not self.has(run.owner)]
+    def _give_away(self, heir: Page) -> bool:
+        """Let a page own the runs whose page is gone or silent."""
+        there = {page.hello.client_id for page in self._pages.values() if not page.silent or page is heir}
+        orphans = [run for run in self._journal.runs() if run.owner not in there]
         for run in orphans:
-            run.owner = page.hello.client_id
+            run.owner = heir.hello.client_id
         return bool(orphans)
 
     def _welcome(self, page: Page, parent: Message | None) -> None:

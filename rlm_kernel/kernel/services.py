@@ -52,8 +52,8 @@ class KernelServices(Protocol):
         """
         ...
 
-    async def reserve_count(self) -> int:
-        """Take the next execution count for a cell that does not run in the namespace itself."""
+    async def reserve_count(self, code: str = "") -> int:
+        """Take the next execution count for a cell that does not run in the namespace; ``code`` goes to ``In``."""
         ...
 
     def request_of(self, msg_id: MsgId) -> Message | None:

@@ -67,8 +67,8 @@ class Cells:
         self._queries.origins.cell_starts(shell.user_ns)
         namespace.ready_for_interrupt()
         namespace.cell = namespace.loop.create_task(self._run(message))
-        namespace.calls.send({"t": "begins", "rid": message["rid"]})
         try:
+            namespace.calls.send({"t": "begins", "rid": message["rid"]})
             result = self._until_done(namespace.cell)
             return self._reply(result, message)
         except Exception as error:
@@ -77,6 +77,7 @@ class Cells:
             return self._ended("error", ename=type(error).__name__, evalue=_message(error), traceback=[_message(error)])
         except KeyboardInterrupt:
             # It came outside the cell's code: before its first line, or in IPython's own work around it.
+            namespace.cell = None
             shell._showtraceback(KeyboardInterrupt, KeyboardInterrupt(), ["KeyboardInterrupt"])
             return self._ended("error", ename="KeyboardInterrupt", evalue="", traceback=["KeyboardInterrupt"])
         finally:
@@ -123,6 +124,7 @@ class Cells:
         error = result.error_before_exec if result.error_before_exec is not None else result.error_in_exec
         if result.success and not getattr(shell, "_last_traceback_during_displayhook", False):
             return self._ended("ok", user_expressions=shell.user_expressions(message["user_expressions"]))
+        error = error if error is not None else shell.shown_error
         traceback = shell._last_traceback or []
         return self._ended("error", ename=type(error).__name__, evalue=_message(error), traceback=traceback)
 

@@ -212,8 +212,8 @@ class Namespace:
 
 
 def main() -> None:
-    """Run the namespace process; the host passes the file descriptors of the connection and the lifeline."""
-    connection, lifeline, *context = (int(word) for word in sys.argv[1:])
+    """Run the namespace process; the host passes the descriptors of connection, lifeline, crash pipe and context."""
+    connection, lifeline, crash, *context = (int(word) for word in sys.argv[1:])
     arm(lifeline)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.argv[1:] = []
@@ -222,7 +222,7 @@ def main() -> None:
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     import faulthandler
 
-    faulthandler.enable(2)
+    faulthandler.enable(crash)
     namespace = Namespace(socket.socket(fileno=connection), lifeline)
     if context:
         namespace.children.given(context[0])

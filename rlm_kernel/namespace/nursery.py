@@ -9,6 +9,7 @@ the host, whatever becomes of the nursery. The nursery is the parent of all of t
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import logging
 import os
@@ -135,13 +136,14 @@ class Nursery:
     def _become_child(self, fds: list[int]) -> None:
         """Go on as a namespace of its own."""
         os.setsid()
-        connection, lifeline, out, err, *context = fds
+        connection, lifeline, out, err, crash, *context = fds
         os.dup2(out, 1)
         os.dup2(err, 2)
         _close([out, err, self._lifeline, *self._living])
         self._lifeline = lifeline
         self._living = {}
         arm(lifeline)
+        faulthandler.enable(crash)
         self._namespace.reborn(socket.socket(fileno=connection), *context)
 
 

@@ -182,6 +182,9 @@ class RlmMagics(Magics):
 class Shell(ipykernel.zmqshell.ZMQInteractiveShell):
     """The shell; to libraries it is ipykernel's ``ZMQInteractiveShell``, which they look for by name."""
 
+    shown_error: BaseException | None = None
+    """The last error that was shown: an error in an object's own display is in no result."""
+
     def enable_gui(self, gui: str | None = None) -> None:
         """Refuse event loops of windows: they cannot run in this process."""
         if gui not in (None, "inline", "asyncio"):
@@ -196,12 +199,16 @@ class Shell(ipykernel.zmqshell.ZMQInteractiveShell):
         header: dict[str, Any] = cast("Any", self.display_pub).parent_header or {}
         return header.get("msg_id")
 
+    def _showtraceback(self, etype: type[BaseException], evalue: BaseException, stb: list[str]) -> None:
+        self.shown_error = evalue
+        super()._showtraceback(etype, evalue, stb)  # type: ignore[no-untyped-call]
+
     def show_rlm_error(
         self, kind: type[BaseException], value: BaseException, trace: TracebackType, tb_offset: int | None = None
     ) -> list[str]:
         """Show an error of ours as one line: what is wrong and what to do, not where in our code."""
         lines = [f"\x1b[31m{kind.__name__}\x1b[39m: {value}"]
-        self._showtraceback(kind, value, lines)  # type: ignore[no-untyped-call]
+        self._showtraceback(kind, value, lines)
         return lines
 
 

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from rlm_kernel.trace.tree import Tree
 
 FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
+CODE = re.compile(r"^ {0,3}(`{3,}|~{3,}).*?(?:^ {0,3}\1|\Z)|(`+)(?!`).+?(?<!`)\2(?!`)", re.MULTILINE | re.DOTALL)
+AMOUNT = re.compile(r"(?<![\\$])\$(?=\d)(?!\d[\d.,]*\$)")
+DOLLAR = r"<span>\\$</span>"
 
 NOTICES = {
-    "limit": "No final answer: a limit was reached.",
+    "limit": "No final answer.",
     "failed": "The run failed.",
     "stopped": "The run was stopped.",
 }
@@ -68,7 +71,7 @@ def answer_output(tree: Tree, run: Node) -> Output:
     partial = "What there is so far:" if said and body else ""
     small = f"<small>{html.escape(last)}</small>"
     strong = f"**{_escape(said)}**" if said else ""
-    markdown = [strong, partial, _closed(body), small]
+    markdown = [strong, partial, _closed(_money(body)), small]
     plain = [said, partial, body, last]
     return Output(
         output_type="display_data",
@@ -97,6 +100,19 @@ def question_outputs(tree: Tree, run: Node) -> list[Output]:
 
 def _escape(text: str) -> str:
     return re.sub(r"([\\`*_<>\[\]])", r"\\\1", " ".join(text.split()))
+
+
+def _money(markdown: str) -> str:
+    """Keep amounts such as ``$5,000 … $7,000`` from being set as mathematics; code stays as it is.
+
+    JupyterLab typesets what Markdown has made, when an escaping backslash is gone already: the sign needs an element
+    of its own.
+    """
+    parts, end = [], 0
+    for code in CODE.finditer(markdown):
+        parts += [AMOUNT.sub(DOLLAR, markdown[end : code.start()]), code.group()]
+        end = code.end()
+    return "".join([*parts, AMOUNT.sub(DOLLAR, markdown[end:])])
 
 
 def _closed(markdown: str) -> str:

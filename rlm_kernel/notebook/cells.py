@@ -23,6 +23,8 @@ class RlmMetadata(TypedDict):
 
     run_id: str
     node_id: str
+    cell_id: str
+    """The cell's own id: a copy of it has another, and is the person's."""
     anchor: str | None
     depth: int
     author: Literal["model"]
@@ -55,6 +57,14 @@ class RunPayload(TypedDict):
     cells: list[CellDict]
 
 
+class Place(NamedTuple):
+    """Where a cell of the model stands."""
+
+    cell_id: str
+    anchor: str | None
+    """The ``%%rlm`` cell it belongs to."""
+
+
 class Ran(NamedTuple):
     """What a code cell has to show."""
 
@@ -77,12 +87,13 @@ def badge(number: int, usage: Usage, cached: int = 0) -> str:
     return f"turn {number}{calls} · {tokens} · {money(usage.cost_usd)}"
 
 
-def rlm_metadata(turn: Node, part: Part, number: int, anchor: str | None) -> RlmMetadata:
+def rlm_metadata(turn: Node, part: Part, number: int, place: Place) -> RlmMetadata:
     """Make the mark of a cell whose turn is under way."""
     return RlmMetadata(
         run_id=turn.run_id,
         node_id=turn.id,
-        anchor=anchor,
+        cell_id=place.cell_id,
+        anchor=place.anchor,
         depth=0,
         author="model",
         model=turn.model,

@@ -65,8 +65,11 @@ def _usable(cells: object) -> bool:
 
 
 def _mark(cell: Any) -> dict[str, Any]:
+    """Give what marks a cell as the model's; a copy a person made of one carries the mark too, and is not."""
     mark = (cell.get("metadata") or {}).get("rlm")
-    return mark if isinstance(mark, dict) and mark.get("author") == "model" else {}
+    if not isinstance(mark, dict) or mark.get("author") != "model" or mark.get("cell_id", cell.id) != cell.id:
+        return {}
+    return mark
 
 
 def _expand_one(notebook: NotebookNode, anchor: str, payload: dict[str, Any]) -> None:
@@ -75,7 +78,7 @@ def _expand_one(notebook: NotebookNode, anchor: str, payload: dict[str, Any]) ->
         cell
         for cell in notebook.cells
         if cell.id == anchor
-        or not (_mark(cell) and (_mark(cell)["run_id"] == run_id or _mark(cell)["anchor"] == anchor))
+        or not (_mark(cell) and (_mark(cell).get("run_id") == run_id or _mark(cell).get("anchor") == anchor))
     ]
     at = next(place for place, cell in enumerate(kept) if cell.id == anchor)
     question = kept[at]
@@ -85,10 +88,11 @@ def _expand_one(notebook: NotebookNode, anchor: str, payload: dict[str, Any]) ->
     working = []
     for each in payload["cells"]:
         cell = make_cell(each)
+        marked = _mark(cell)
         if cell.id in taken:
             cell.id = new_cell_id()
         taken.add(cell.id)
-        if _mark(cell):
-            cell.metadata["rlm"]["anchor"] = anchor
+        if marked:
+            cell.metadata["rlm"].update(anchor=anchor, cell_id=cell.id)
         working.append(cell)
     notebook.cells = [*kept[: at + 1], *working, *kept[at + 1 :]]

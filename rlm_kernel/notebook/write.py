@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rlm_kernel.engine.parse import ReplySplitter
 from rlm_kernel.ids import CellId, new_cell_id
 from rlm_kernel.notebook.answer import question_outputs
-from rlm_kernel.notebook.cells import Ran, code_cell, finished, prose_cell, rlm_metadata, turn_number
+from rlm_kernel.notebook.cells import Place, Ran, code_cell, finished, prose_cell, rlm_metadata, turn_number
 from rlm_kernel.notebook.files import make_notebook, write_notebook
 
 if TYPE_CHECKING:
@@ -67,11 +67,13 @@ def turn_cells(tree: Tree, turn: Node, result: CellResult | None, anchor: CellId
     number = turn_number(tree, turn)
     cells: list[CellDict] = []
     if prose := splitter.prose.strip():
-        mark = finished(rlm_metadata(turn, "prose", number, anchor), turn, tree)
-        cells.append(prose_cell(new_cell_id(), mark, prose))
+        cell_id = new_cell_id()
+        mark = finished(rlm_metadata(turn, "prose", number, Place(cell_id, anchor)), turn, tree)
+        cells.append(prose_cell(cell_id, mark, prose))
     code = turn.code or splitter.code
     if code.strip():
-        mark = finished(rlm_metadata(turn, "code", number, anchor), turn, tree)
+        cell_id = turn.cell_id or new_cell_id()
+        mark = finished(rlm_metadata(turn, "code", number, Place(cell_id, anchor)), turn, tree)
         ran = Ran(result.outputs, result.execution_count) if result else Ran([], None)
-        cells.append(code_cell(turn.cell_id or new_cell_id(), code.rstrip("\n"), ran, mark))
+        cells.append(code_cell(cell_id, code.rstrip("\n"), ran, mark))
     return cells

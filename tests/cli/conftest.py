@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from server import endpoint  # noqa: F401 - a fixture
+
+from tests.server import endpoint  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
     from collections.abc import Callable

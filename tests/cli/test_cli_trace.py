@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
-from storing import below, key, question, reply, request
-
 from rlm_kernel.trace.store import Store
+from tests.unit.storing import below, key, question, reply, request
 
 
 @pytest.fixture

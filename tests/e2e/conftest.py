@@ -38,8 +38,16 @@ FLAGS = [
 ]
 Json = dict[str, Any]
 
-# What Lab itself says on the console, whatever the extension does.
-FOREIGN = ("favicon", "ResizeObserver loop", "schema could not be", "Failed to load resource", "translations")
+# What JupyterLab and Notebook themselves say, with any kernel; the last two are Notebook's, when it starts.
+FOREIGN = (
+    "favicon",
+    "ResizeObserver loop",
+    "schema could not be",
+    "Failed to load resource",
+    "translations",
+    "(reading 'schema')",
+    "'filebrowser:open-path' not registered",
+)
 
 CELLS = """() => {
   const panel = window.jupyterapp.shell.currentWidget;
@@ -51,7 +59,7 @@ CELLS = """() => {
       id: m.id, type: m.type, source: m.sharedModel.getSource(), metadata: json.metadata,
       outputs: json.outputs ?? [], count: json.execution_count ?? null, state: m.executionState ?? 'idle',
       hidden: w.isHidden, rendered: w.rendered ?? null, classes: w.node.className,
-      text: w.node.innerText
+      text: w.node.textContent
     };
   });
 }"""
@@ -101,11 +109,15 @@ class LabPage:
         self.lab = lab
         self.errors: list[str] = []
         page.on("console", self._on_console)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("pageerror", lambda error: self._note(str(error)))
 
     def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and not any(part in message.text for part in FOREIGN):
-            self.errors.append(message.text)
+        if message.type == "error":
+            self._note(message.text)
+
+    def _note(self, text: str) -> None:
+        if not any(part in text for part in FOREIGN):
+            self.errors.append(text)
 
     # -- notebooks ------------------------------------------------------------------------------------------------
 
@@ -217,7 +229,7 @@ class LabPage:
         return path
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def chromium() -> str:
     """The browser's path."""
     found = find_chromium()
@@ -226,7 +238,7 @@ def chromium() -> str:
     return str(found)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def lab(chromium: str, kernelspecs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """One JupyterLab for all browser tests."""
     home = tmp_path_factory.mktemp("lab")
@@ -297,10 +309,10 @@ def wait_for_server(lab: Lab, server: subprocess.Popen[bytes]) -> None:
     raise RuntimeError(f"JupyterLab did not start:\n{lab.log.read_text()[-3000:]}")
 
 
-# Package scope: Playwright's loop runs in the main thread as long as it is open, and asyncio tests want their own.
-@pytest.fixture(scope="package")
+# One a module: Playwright's loop runs in the main thread as long as it is open, and asyncio tests want their own.
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    """One Chromium for all browser tests."""
+    """A Chromium for the browser tests of a module."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -330,6 +342,18 @@ def write_notebook(lab: Lab) -> Callable[..., str]:
         )
         nbformat.write(notebook, lab.root / name)
         return name
+
+    return write
+
+
+@pytest.fixture
+def script(lab: Lab) -> Callable[..., str]:
+    """Write a script for the model; gives its name for ``--model``."""
+
+    def write(*replies: str, chunk: int = 8, delay: float = 0.01, **options: Any) -> str:
+        path = lab.root / f"script-{secrets.token_hex(4)}.json"
+        path.write_text(json.dumps({"root": replies, "chunk": chunk, "delay": delay, **options}))
+        return f"scripted:{path}"
 
     return write
 

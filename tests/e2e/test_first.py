@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Lab, LabPage
+    from tests.e2e.conftest import Lab, LabPage
 
 TEXT = "\n".join(
     f"Line {n}. The keeper of lamp {n} is {'Ada' if n == 417 else 'Tom'}{'.' * (n % 7)}" for n in range(1200)

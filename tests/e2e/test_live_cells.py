@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Json, Lab, LabPage
+    from tests.e2e.conftest import Json, Lab, LabPage
 
 SETUP = "context = 'The lamp is green. ' * 2000"
 DONE = "I have it.\n\n```python\nanswer['content'] = 'The lamp is **green**.'\nanswer['ready'] = True\n```"
@@ -86,15 +86,17 @@ def test_outputs_of_every_kind(app: str, notebook: Callable[..., LabPage], scrip
     assert "green" in texts(page.cells()[1])
     counts = [each["count"] for each in page.cells() if each["type"] == "code"]
     assert counts == list(range(1, len(counts) + 1))
-    slider = page.page.locator(".jp-OutputArea .widget-slider .noUi-handle").first
-    slider.scroll_into_view_if_needed()
-    slider.focus()
-    slider.press("ArrowRight")
-    page.wait_for("() => document.querySelector('.jp-OutputArea .widget-readout').textContent.trim() === '4'")
+    handle = page.page.locator(".jp-OutputArea .widget-slider .noUi-handle").first
+    handle.scroll_into_view_if_needed()
+    box = handle.bounding_box()
+    assert box
+    page.page.mouse.click(box["x"] + 60, box["y"] + 8)
+    page.wait_for("() => document.querySelector('.jp-OutputArea .widget-readout').textContent.trim() !== '3'")
+    moved = page.page.locator(".jp-OutputArea .widget-readout").first.inner_text().strip()
     page.page.wait_for_timeout(500)
     last = len(page.cells()) - 1
     page.run_cell(last)
-    assert "4" in texts(page.cells()[last])
+    assert page.cells()[last]["outputs"][0]["data"]["text/plain"] == moved
     assert page.errors == []
 
 
@@ -341,3 +343,61 @@ def test_widget_clicks_never_leave_a_cell_running(notebook: Callable[..., LabPag
     page.run_cell(21)
     assert page.cells()[21]["outputs"][0]["data"]["text/plain"] == "50"
     assert page.errors == []
+
+
+def test_deleting_a_cell_that_is_being_written(notebook: Callable[..., LabPage], script: Callable[..., str]) -> None:
+    """A cell that the person deletes before it is complete never runs; the run goes on below."""
+    long = "print('never')  # " + "and on " * 60
+    page = notebook(SETUP, question(script(cell(long), cell("print('next')"), DONE, chunk=4, delay=0.03)), "'mine'")
+    page.run_cell(0)
+    page.run_cell(1, wait=False)
+    page.wait_for(
+        """() => window.jupyterapp.shell.currentWidget.content.widgets.some(
+             w => w.model.type === 'code' && w.model.sharedModel.getSource().startsWith("print('never')"))"""
+    )
+    page.page.evaluate(
+        """() => {
+          const content = window.jupyterapp.shell.currentWidget.content;
+          content.activeCellIndex = content.widgets.findIndex(
+            w => w.model.type === 'code' && w.model.sharedModel.getSource().startsWith("print('never')"));
+          void window.jupyterapp.commands.execute('notebook:delete-cell');
+        }"""
+    )
+    settled(page)
+    cells = page.cells()
+    sources = [each["source"] for each in cells]
+    assert not any("never" in source for source in sources)
+    assert sources.index("print('next')") < sources.index("'mine'")
+    assert not any("never" in texts(each) for each in cells)
+    assert "green" in texts(cells[1])
+    assert page.errors == []
+
+
+def test_widgets_of_both_processes_after_a_reload(notebook: Callable[..., LabPage], script: Callable[..., str]) -> None:
+    """A slider of a cell and the panel are there again, and the slider still reaches Python."""
+    page = notebook(
+        SETUP,
+        question(script(DONE)),
+        "import ipywidgets as w\nslider = w.IntSlider(value=3)\nslider",
+        "slider.value",
+    )
+    page.run_all()
+    settled(page)
+    page.save()
+    page.reload()
+    page.wait_for("() => document.querySelector('.jp-OutputArea .noUi-handle')")
+    page.wait_for("() => window.jupyterapp.commands.isEnabled('rlm:show-panel')")
+    page.command("rlm:show-panel")
+    page.wait_for("() => document.querySelector('.rlm-panel .rlm-row[role=treeitem]')")
+    page.shot("widgets-reloaded")
+    handle = page.page.locator(".jp-OutputArea .widget-slider .noUi-handle").first
+    handle.scroll_into_view_if_needed()
+    box = handle.bounding_box()
+    assert box
+    page.page.mouse.click(box["x"] + 60, box["y"] + 8)
+    page.wait_for("() => document.querySelector('.jp-OutputArea .widget-readout').textContent.trim() !== '3'")
+    moved = page.page.locator(".jp-OutputArea .widget-readout").first.inner_text().strip()
+    page.page.wait_for_timeout(500)
+    last = len(page.cells()) - 1
+    page.run_cell(last)
+    assert page.cells()[last]["outputs"][0]["data"]["text/plain"] == moved

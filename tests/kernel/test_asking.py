@@ -211,6 +211,12 @@ def test_completion_and_inspection(k: LiveKernel) -> None:
     assert "abcdef" in k.ask("complete_request", {"code": "abcd", "cursor_pos": 4})["matches"]
 
 
+def test_the_panel_is_shown_in_the_cell_where_there_is_no_page(k: LiveKernel) -> None:
+    view = k.run("%rlm panel").of("display_data")[-1]["data"]["application/vnd.jupyter.widget-view+json"]
+    comms = k.ask("comm_info_request", {"target_name": "jupyter.widget"})["comms"]
+    assert view["model_id"] in comms
+
+
 def test_a_cell_of_the_model_cannot_change_the_settings(k: LiveKernel, tmp_path: Path) -> None:
     ran = k.run(f"%%rlm --model {script(tmp_path, cell('%rlm --max-cost 100'), final('A.'))}\nWho?")
     first = ran.of("display_data")[-1]["data"][RUN_MIME]["cells"][0]

@@ -142,9 +142,14 @@ def test_killing_the_kernel_leaves_no_process(kernel: LiveKernel, busy: bool) ->
     assert gone(pids)
 
 
-def test_restart_ends_the_old_processes_and_works(kernel: LiveKernel) -> None:
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "in a cell"])
+def test_restart_ends_the_old_processes_and_works(kernel: LiveKernel, busy: bool) -> None:
     k = kernel
     k.run("x = 1")
+    if busy:
+        msg_id = k.send("while True:\n    pass")
+        k.wait_for(lambda: len(k.of_parent(msg_id)) >= 2)
+        time.sleep(0.3)
     old = descendants(k.pid)
     started = time.monotonic()
     k.manager.restart_kernel(now=False)

@@ -178,6 +178,8 @@ def test_run_all_keeps_the_order_and_the_second_time_replaces(page: Page, tmp_pa
     for cell_id, metadata in model_cells:
         content = {"code": "n = 99", "silent": False, "store_history": True, "allow_stdin": True, "stop_on_error": True}
         queued.append(k.send_message("execute_request", content, metadata={"cellId": cell_id, **metadata}))
+    copied = {**content, "code": "copied = 1"}
+    copy = k.send_message("execute_request", copied, metadata={"cellId": "a-copy", **model_cells[0][1]})
     page.finish(again)
     assert page.of("run_start")[-1]["superseded"] == [run_id]
     for msg_id in queued:
@@ -185,6 +187,7 @@ def test_run_all_keeps_the_order_and_the_second_time_replaces(page: Page, tmp_pa
         assert skipped.status == "ok"
         assert skipped.of("execute_input") == []
     assert k.run("n").result == "1"
+    assert page.finish(copy).of("execute_input"), "a copy of a model's cell is the person's"
 
 
 def test_cells_of_an_unknown_run_are_skipped_once_their_question_is_asked_anew(page: Page, tmp_path: Path) -> None:
@@ -336,6 +339,17 @@ def test_a_run_whose_page_goes_is_handed_to_the_other(page: Page, connect: Conne
     assert second.kernel is not page.kernel
     page.finish(msg_id)
     second.wait_for(lambda: second.of("run_end"))
+    second.close()
+
+
+def test_an_owner_that_says_nothing_loses_its_run(page: Page, connect: Connect, tmp_path: Path) -> None:
+    second = Page(connect(), binds=False, rtc=True)
+    page.binds = False
+    msg_id = page.ask(f"%%rlm --model {script(tmp_path, cell('1'), final('A.'))}\nWho?")
+    page.finish(msg_id)
+    second.wait_for(lambda: len(second.of("hello_ack")) > 1)
+    run = next(run for run in second.ack["runs"] if run["run_id"] == page.run_id)
+    assert run["owner"] == second.client_id
     second.close()
 
 

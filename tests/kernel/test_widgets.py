@@ -189,3 +189,44 @@ def test_widgets_of_a_cell_that_died_are_closed(shared_kernel: LiveKernel) -> No
     assert kept not in closed
     k.finish(update(k, kept, value=6), reply=False)
     assert k.run("slider.value").result == "6"
+
+
+def test_interact(shared_kernel: LiveKernel) -> None:
+    k = shared_kernel
+    ran = k.run("from ipywidgets import interact\ninteract(lambda x: print('x is', x), x=3);")
+    assert ran.text == "x is 3\n"
+    moved = k.finish(update(k, opened(ran, "IntSliderModel"), value=5), reply=False)
+    assert moved.text == "x is 5\n"
+    captured = [
+        c["data"]["state"].get("msg_id") for c in moved.of("comm_msg") if "msg_id" in c["data"].get("state", {})
+    ]
+    assert captured == [moved.messages[0]["parent_header"]["msg_id"], ""]
+
+
+def test_tqdm(shared_kernel: LiveKernel) -> None:
+    pytest.importorskip("tqdm")
+    k = shared_kernel
+    ran = k.run("from tqdm.notebook import tqdm\nlist(tqdm(range(3)))")
+    bar = opened(ran, "FloatProgressModel")
+    states = [c["data"]["state"] for c in ran.of("comm_msg") if c["comm_id"] == bar]
+    assert {"value": 3.0} in [{"value": state["value"]} for state in states if "value" in state]
+    assert ran.result == "[0, 1, 2]"
+
+
+def test_a_widget_of_ones_own(shared_kernel: LiveKernel) -> None:
+    pytest.importorskip("anywidget")
+    k = shared_kernel
+    ran = k.run(
+        "import anywidget, traitlets\n"
+        "class Counter(anywidget.AnyWidget):\n"
+        "    _esm = 'export default { render() {} }'\n"
+        "    value = traitlets.Int(1).tag(sync=True)\n"
+        "c = Counter()\nc.on_msg(lambda w, content, buffers: w.send({'got': content}, [b'ab']))\nc"
+    )
+    counter = opened(ran, "AnyModel")
+    k.finish(update(k, counter, value=2), reply=False)
+    assert k.run("c.value").result == "2"
+    sent = k.send_message("comm_msg", {"comm_id": counter, "data": {"method": "custom", "content": {"n": 1}}})
+    echo = next(m for m in k.finish(sent, reply=False).messages if m["msg_type"] == "comm_msg")
+    assert echo["content"]["data"] == {"method": "custom", "content": {"got": {"n": 1}}}
+    assert [bytes(part) for part in echo["buffers"]] == [b"ab"]

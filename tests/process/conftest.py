@@ -103,11 +103,15 @@ class Driver:
         """Run a cell; ``interrupt``: after so many seconds."""
         msg_id, start, before = new_msg_id(), time.monotonic(), len(self.listener.messages)
         if interrupt is not None:
-            asyncio.get_running_loop().call_later(interrupt, self.process.interrupt)
+            asyncio.get_running_loop().call_later(interrupt, self.interrupt)
         header = {"msg_id": msg_id, "msg_type": "execute_request", "session": "s", "username": "u", "version": "5.3"}
         reply = await self.process.execute(ExecuteRequest(code, msg_id, header, **options))
         seconds = time.monotonic() - start
         return Ran(reply, self.listener.recorder.outputs(msg_id), seconds, self.listener.messages[before:])
+
+    def interrupt(self) -> None:
+        self.interrupted = time.monotonic()
+        self.process.interrupt()
 
     async def ok(self, code: str, **options: Any) -> Ran:
         """Run a cell that must succeed."""

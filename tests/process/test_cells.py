@@ -33,6 +33,8 @@ async def test_errors_have_a_traceback_and_end_the_cell(ns):
     assert ran.outputs[-1]["traceback"] == ran.reply.traceback
     assert any("line 2" in line for line in ran.reply.traceback)
     assert not ran.reply.interrupted
+    ran = await ns.run("class R:\n    def __repr__(self): return 1/0\nR()")
+    assert (ran.reply.status, ran.reply.ename) == ("error", "ZeroDivisionError")
     ran = await ns.run("if True print")
     assert ran.reply.ename == "SyntaxError"
     assert ran.outputs[-1]["ename"] == "SyntaxError"

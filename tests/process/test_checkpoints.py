@@ -6,10 +6,10 @@ import asyncio
 import os
 
 import pytest
-from conftest import Driver, group_members
 
 from rlm_kernel.errors import InputError
 from rlm_kernel.host import parked
+from tests.process.conftest import Driver, group_members
 
 pytestmark = pytest.mark.skipif(not parked.FORK_IS_SAFE, reason="checkpoints need Linux")
 
@@ -41,7 +41,8 @@ async def test_a_figure_and_a_lambda_survive(ns):
 async def test_numpy_and_pandas_work_after_a_restore(ns):
     pytest.importorskip("pandas")
     await ns.ok(
-        "import numpy as np, pandas as pd\na = np.ones((200, 200)); a @ a\ndf = pd.DataFrame({'k': list('aab'), 'v': [1, 2, 3]})"
+        "import numpy as np, pandas as pd\na = np.ones((200, 200)); a @ a\n"
+        "df = pd.DataFrame({'k': list('aab'), 'v': [1, 2, 3]})"
     )
     assert ns.process.checkpoint_refusal is None
     ran = await ns.run("df['v'] = 0; a[:] = 0\nimport os; os._exit(1)")
@@ -51,14 +52,15 @@ async def test_numpy_and_pandas_work_after_a_restore(ns):
 
 async def test_a_thread_refuses_the_checkpoint_by_name_and_its_end_allows_it(ns):
     await ns.ok(
-        "import threading\nstop = threading.Event()\nt = threading.Thread(target=stop.wait, name='my-thread'); t.start()"
+        "import threading\nstop = threading.Event()\n"
+        "t = threading.Thread(target=stop.wait, name='my-thread'); t.start()"
     )
     await ns.ok("1")
     assert ns.process.checkpoint_refusal == "another Python thread is running (my-thread)"
     await ns.ok("stop.set(); t.join()")
     await ns.ok("1")
     assert ns.process.checkpoint_refusal is None
-    await ns.ok("import _thread, time\n_thread.start_new_thread(time.sleep, (30,)); time.sleep(.1)")
+    await ns.ok("import _thread, time\n_thread.start_new_thread(lambda: time.sleep(30), ()); time.sleep(.1)")
     await ns.ok("1")
     assert ns.process.checkpoint_refusal == "another Python thread is running"
 
@@ -83,7 +85,9 @@ async def test_bash_and_tqdm_leave_no_thread_behind(ns):
 
 async def test_asyncio_goes_on_after_a_restore(ns):
     await ns.ok(
-        "import asyncio\nseen = []\nasync def tick():\n    while True:\n        seen.append(1); await asyncio.sleep(.02)\nt = asyncio.create_task(tick())"
+        "import asyncio\nseen = []\n"
+        "async def tick():\n    while True:\n        seen.append(1); await asyncio.sleep(.02)\n"
+        "t = asyncio.create_task(tick())"
     )
     ran = await ns.run("import os; os._exit(1)")
     assert ran.reply.restored

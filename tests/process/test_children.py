@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import alive
 
 from rlm_kernel.engine.session import Session
 from rlm_kernel.engine.settings import Settings
@@ -23,6 +22,7 @@ from rlm_kernel.host.pool import WarmPool
 from rlm_kernel.messages import ModelReply, ModelRequest
 from rlm_kernel.models.registry import Registry
 from rlm_kernel.usage import Limits, Usage
+from tests.process.conftest import alive
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -461,7 +461,7 @@ async def test_a_pause_holds_children_too(make):
     asking = asyncio.create_task(house.answer())
     await house.until(lambda: len(house.of("turn")) == 3)
     house.session.control.pause()
-    await house.until(lambda: "paused" in house.session.control.waits_for)
+    await house.until(lambda: house.session.control.waits_for.startswith("you,"))
     await asyncio.sleep(0.4)
     before = len(house.model.asked)
     await asyncio.sleep(0.3)

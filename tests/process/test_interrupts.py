@@ -11,10 +11,11 @@ import textwrap
 import time
 
 import pytest
-from conftest import Driver, alive, group_members
 
-SLACK = 1.0
-"""What an interrupt may take."""
+from tests.process.conftest import Driver, alive, group_members
+
+SLACK = 1.5
+"""What an interrupt may take: one second, and something for a busy machine."""
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ async def test_an_interrupt_stops_it_within_a_second(ns, code, name):
     assert ran.reply.status == "error"
     assert ran.reply.ename == name
     assert ran.reply.interrupted
-    assert ran.seconds < 0.5 + SLACK
+    assert time.monotonic() - ns.interrupted < SLACK
     assert ns.process.pid == pid
     assert await ns.value("x") == "[1]"
     assert ns.listener.active == 0
@@ -63,7 +64,8 @@ async def test_interrupts_between_cells_do_no_harm(ns):
 
 async def test_a_background_task_that_never_yields_can_be_interrupted(ns):
     await ns.ok(
-        "import asyncio\nasync def stuck():\n    await asyncio.sleep(0.1)\n    while True: pass\nt = asyncio.create_task(stuck())"
+        "import asyncio\nasync def stuck():\n    await asyncio.sleep(0.1)\n    while True: pass\n"
+        "t = asyncio.create_task(stuck())"
     )
     await asyncio.sleep(0.5)
     ns.process.interrupt()
@@ -114,13 +116,16 @@ async def test_a_dead_process_loses_only_its_cell(ns, code, words):
         assert not ran.reply.interrupted
         assert words in ran.reply.died
         assert ran.text.startswith("said before\n")
+        assert ("Segmentation" in ran.text) == ("Segmentation" in words)
+        assert "interactiveshell.py" not in ran.text
         assert ran.reply.traceback
         assert await ns.value("xs") == "[1]"
 
 
 async def test_a_subprocess_that_holds_the_connection_cannot_hide_the_death(ns):
     await ns.ok("xs = [1]")
-    code = "import os, time, signal\nif os.fork() == 0:\n    time.sleep(20); os._exit(0)\nos.kill(os.getpid(), signal.SIGKILL)"
+    fork = "import os, time, signal\nif os.fork() == 0:\n    time.sleep(20); os._exit(0)\n"
+    code = fork + "os.kill(os.getpid(), signal.SIGKILL)"
     ran = await asyncio.wait_for(ns.run(code), 5)
     assert ran.reply.restored
     assert await ns.value("xs") == "[1]"

@@ -9,7 +9,6 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from inline import InlineExecutor, answer, cell
 
 from rlm_kernel.engine.session import Session
 from rlm_kernel.engine.settings import Settings
@@ -19,13 +18,13 @@ from rlm_kernel.models.memo import Memo
 from rlm_kernel.models.openai import OpenAIModel
 from rlm_kernel.models.registry import Registry
 from rlm_kernel.usage import Limits
+from tests.unit.inline import InlineExecutor, answer, cell
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from server import FakeEndpoint, Request
-
     from rlm_kernel.trace.records import Node
+    from tests.server import FakeEndpoint, Request
 
 SUB = ModelRequest("sub-model", (Message("user", "How many whales are there?"),))
 THOUSAND = "r = llm_query_batched([f'item {n}' for n in range(1000)])"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from inline import Diary, InlineExecutor, answer, cell
-
 from rlm_kernel.engine.compaction import needed
 from rlm_kernel.engine.conversation import Conversation
 from rlm_kernel.engine.executor import ContextInfo
@@ -13,6 +11,7 @@ from rlm_kernel.errors import EndpointError
 from rlm_kernel.messages import ModelReply, ModelRequest, OnText
 from rlm_kernel.models.registry import Registry
 from rlm_kernel.usage import Limits, Usage
+from tests.unit.inline import Diary, InlineExecutor, answer, cell
 
 CONTEXT = ContextInfo(type="str", source="a.txt", chars=3, lines=1, structure="", head="abc", tail="")
 WORDS = "the whale and the sea " * 100  # 2,200 characters

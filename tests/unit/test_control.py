@@ -44,8 +44,8 @@ async def test_pause_holds_and_resume_lets_go() -> None:
         ("running", ""),
         ("running", "the reply of m"),
         ("paused", "the reply of m"),
-        ("paused", "you: paused while the model writes"),
-        ("running", "you: paused while the model writes"),
+        ("paused", "you, while the model writes"),
+        ("running", "you, while the model writes"),
         ("running", "the reply of m"),
         ("idle", ""),
     ]

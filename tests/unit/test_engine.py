@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from inline import Diary, InlineExecutor, answer, cell
 
 from rlm_kernel.engine.run import code_label
 from rlm_kernel.engine.session import Session
@@ -18,6 +17,7 @@ from rlm_kernel.messages import FinishReason, ModelReply
 from rlm_kernel.models.registry import Registry
 from rlm_kernel.models.scripted import ScriptedModel
 from rlm_kernel.usage import Limits, Usage
+from tests.unit.inline import Diary, InlineExecutor, answer, cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -369,7 +369,7 @@ async def test_pauses_do_not_count_as_seconds() -> None:
     talk = session(Recorder(cell("1"), answer("x")), executor, seconds=0.3, mode="each")
     asking = asyncio.create_task(talk.ask("q"))
     for _ in range(2):
-        await until(lambda: talk.control.waits_for.startswith("you: paused before a cell"))
+        await until(lambda: talk.control.waits_for.startswith("you, before a cell"))
         assert talk.current is not None
         assert talk.current.status == "paused"
         await asyncio.sleep(0.25)
@@ -479,7 +479,7 @@ async def test_stop_while_the_model_writes() -> None:
 async def test_stop_while_paused() -> None:
     talk = session(Recorder(answer("x")), mode="each")
     asking = asyncio.create_task(talk.ask("q"))
-    await until(lambda: talk.control.waits_for.startswith("you:"))
+    await until(lambda: talk.control.waits_for.startswith("you,"))
     talk.control.stop()
     run = await asking
     assert run.outcome == "stopped"

@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from inline import Diary, InlineExecutor, answer, cell
 
 from rlm_kernel.engine.executor import QueryDict
 from rlm_kernel.engine.session import Session
@@ -17,6 +16,7 @@ from rlm_kernel.messages import ModelReply
 from rlm_kernel.models.registry import Registry
 from rlm_kernel.models.scripted import ScriptedModel
 from rlm_kernel.usage import Limits, Usage
+from tests.unit.inline import Diary, InlineExecutor, answer, cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -209,7 +209,7 @@ async def test_pause_holds_calls_and_a_step_lets_one_through() -> None:
     talk, executor = session(sub, cell("llm_query_batched(['a', 'b'])"), answer("x"))
     executor.before_cell = lambda: talk.control.pause()
     asking = asyncio.create_task(talk.ask("q"))
-    await until(lambda: talk.control.waits_for == "you: paused before a model call")
+    await until(lambda: talk.control.waits_for == "you, before a model call")
     assert sub.asked == []
     talk.control.step()
     await until(lambda: sub.asked == ["a"])

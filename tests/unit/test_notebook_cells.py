@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import pytest
+
 from rlm_kernel.ids import CellId, NodeId, RunId
 from rlm_kernel.notebook.answer import answer_output, foot, question_outputs
 from rlm_kernel.notebook.cells import badge
 from rlm_kernel.trace.records import Node
 from rlm_kernel.trace.tree import Tree
 from rlm_kernel.usage import Usage
+
+DOLLAR = r"<span>\$</span>"
 
 
 def make_run(outcome="answered", reply="Cain.", error=None, remedy=""):
@@ -33,6 +37,20 @@ def test_the_answer_is_markdown_and_plain_text():
     data = answer_output(tree, run)["data"]
     assert data["text/markdown"].startswith("It was **Cain**.\n\n<small>1 turn")
     assert data["text/plain"].startswith("It was **Cain**.\n\n1 turn")
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("It cost $5,000, then $7.50.", f"It cost {DOLLAR}5,000, then {DOLLAR}7.50."),
+        ("Mathematics stays: $x^2$ and $5$.", "Mathematics stays: $x^2$ and $5$."),
+        ("Code stays: `$5 and $6`, but $7.", f"Code stays: `$5 and $6`, but {DOLLAR}7."),
+        ("```\n$5 and $6\n```\n$7", f"```\n$5 and $6\n```\n{DOLLAR}7"),
+    ],
+)
+def test_amounts_of_money_are_not_set_as_mathematics(written, shown):
+    tree, run = make_run(reply=written)
+    assert answer_output(tree, run)["data"]["text/markdown"].startswith(shown + "\n\n<small>")
 
 
 def test_a_fence_left_open_does_not_swallow_the_foot():

@@ -143,11 +143,19 @@ def test_expanding_replaces_the_cells_of_an_earlier_run_of_the_question():
     tree, run = make_run()
     _, *working = run_cells(tree, run, {TURN: RESULT})
     stale = make_cell(
-        code_cell("stale", "old", Ran([], None), {**working[1]["metadata"]["rlm"], "run_id": "run-0", "anchor": "asks"})
+        code_cell(
+            "stale",
+            "old",
+            Ran([], None),
+            {**working[1]["metadata"]["rlm"], "run_id": "run-0", "anchor": "asks", "cell_id": "stale"},
+        )
     )
     other = make_cell(
         code_cell(
-            "other", "keep", Ran([], None), {**working[1]["metadata"]["rlm"], "run_id": "run-9", "anchor": "else"}
+            "other",
+            "keep",
+            Ran([], None),
+            {**working[1]["metadata"]["rlm"], "run_id": "run-9", "anchor": "else", "cell_id": "other"},
         )
     )
     notebook = make_notebook([carried(working)])
@@ -164,6 +172,17 @@ def test_a_payload_of_another_shape_is_left_alone(payload):
     notebook = make_notebook([code_cell("asks", "%%rlm\nQ", Ran(shown, 1))])
     assert expand(notebook) == 0
     assert len(notebook.cells) == 1
+
+
+def test_a_copy_the_person_made_of_a_models_cell_is_the_persons():
+    tree, run = make_run()
+    _, *working = run_cells(tree, run, {TURN: RESULT})
+    copy = {**working[1], "id": "copied", "source": "print('mine')"}
+    copy["metadata"] = {"rlm": {**copy["metadata"]["rlm"], "anchor": "asks"}}
+    notebook = make_notebook([carried(working), copy])
+    expand(notebook)
+    assert drop_model_cells(notebook) == 2
+    assert [cell.source for cell in notebook.cells] == ["%%rlm\nHow many?", "print('mine')"]
 
 
 def test_a_cell_id_that_is_taken_is_made_anew():

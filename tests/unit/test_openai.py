@@ -27,7 +27,7 @@ from rlm_kernel.models.openai import OpenAIModel
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from server import FakeEndpoint
+    from tests.server import FakeEndpoint
 
 TEXT = "It is a long answer, given in several pieces. " * 4
 ROOT = ModelRequest("root-model", (Message("system", "You are asked."), Message("user", "How many?")), purpose="root")

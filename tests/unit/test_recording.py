@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import closing
 
 import pytest
-from inline import InlineExecutor, answer, cell
 
 from rlm_kernel.engine.recording import Recording
 from rlm_kernel.engine.session import Session
 from rlm_kernel.models.registry import Registry
 from rlm_kernel.models.scripted import ScriptedModel
 from rlm_kernel.trace.store import Store
+from tests.unit.inline import InlineExecutor, answer, cell
 
 
 def session(store, *replies, **fields):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from inline import Diary, InlineExecutor, answer, cell
 
 from rlm_kernel.engine.session import Session
 from rlm_kernel.engine.settings import Settings
@@ -13,6 +12,7 @@ from rlm_kernel.ids import CellId
 from rlm_kernel.models.registry import Registry
 from rlm_kernel.models.scripted import ScriptedModel
 from rlm_kernel.usage import Limits
+from tests.unit.inline import Diary, InlineExecutor, answer, cell
 
 
 def session(*replies: str, executor: InlineExecutor | None = None, settings: Settings | None = None) -> Session:

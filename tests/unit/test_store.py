@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from storing import PAID, below, family, key, question, reply, request
 
 from rlm_kernel.errors import StoreError
 from rlm_kernel.ids import RunId
@@ -19,6 +18,7 @@ from rlm_kernel.trace.store import Store
 from rlm_kernel.trace.tree import Tree
 from rlm_kernel.trace.upkeep import damages, prune
 from rlm_kernel.usage import Usage
+from tests.unit.storing import PAID, below, family, key, question, reply, request
 
 if TYPE_CHECKING:
     from rlm_kernel.models.memo import MemoStore

@@ -13,13 +13,13 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from storing import below, family, key, question, reply, request
 
 from rlm_kernel.errors import StoreError
 from rlm_kernel.trace import schema
 from rlm_kernel.trace.place import file_system, is_local, store_path
 from rlm_kernel.trace.store import Store
 from rlm_kernel.trace.upkeep import damages, open_rows, set_aside
+from tests.unit.storing import below, family, key, question, reply, request
 
 HERE = Path(__file__).parent
 VERSION_1 = HERE / "data" / "store-1.sql"
@@ -250,7 +250,7 @@ async def test_a_full_disk_is_told_once_and_what_was_acknowledged_stays(tmp_path
 
 LIMITED = """
 import resource, signal
-from storing import below, question
+from tests.unit.storing import below, question
 from rlm_kernel.trace.store import Store
 
 store = Store.open()

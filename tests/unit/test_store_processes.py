@@ -11,16 +11,15 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from storing import key, question
-
 from rlm_kernel.trace.store import Store
 from rlm_kernel.trace.upkeep import damages, prune
+from tests.unit.storing import key, question
 
 HERE = Path(__file__).parent
 
 KILLED = """
 import asyncio, itertools, sys
-from storing import below, key, question, reply, request
+from tests.unit.storing import below, key, question, reply, request
 from rlm_kernel.trace.store import Store
 
 async def main(seed):
@@ -52,7 +51,7 @@ asyncio.run(main(int(sys.argv[1])))
 SHARING = """
 import sys
 from contextlib import closing
-from storing import below, key, question, reply, request
+from tests.unit.storing import below, key, question, reply, request
 from rlm_kernel.trace.store import Store
 
 with closing(Store.open()) as store:

@@ -12,16 +12,16 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from inline import answer, cell
 
 from rlm_kernel.trace.store import Store
 from rlm_kernel.trace.upkeep import damages
+from tests.unit.inline import answer, cell
 
 HERE = Path(__file__).parent
 CALLS, AT_ONCE = 300, 16
 ASK = f"""
 import asyncio, os
-from inline import InlineExecutor
+from tests.unit.inline import InlineExecutor
 from rlm_kernel.engine.recording import Recording
 from rlm_kernel.engine.session import Session
 from rlm_kernel.engine.settings import Settings

@@ -20,7 +20,13 @@ def node(name: str, parent: str | None = None, kind: Kind = "call", **fields: ob
 
 def family() -> Tree:
     tree = Tree()
-    for each in (node("r", None, "run"), node("t1", "r", "turn"), node("c1", "t1"), node("c2", "t1"), node("t2", "r", "turn")):
+    for each in (
+        node("r", None, "run"),
+        node("t1", "r", "turn"),
+        node("c1", "t1"),
+        node("c2", "t1"),
+        node("t2", "r", "turn"),
+    ):
         tree.add(each)
     return tree
 

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from rlm_kernel.usage import Usage, count, money
 
 counts = st.integers(0, 10**6)
-usages = st.builds(Usage, counts, counts, counts, counts, st.none() | st.integers(0, 100).map(float), counts, st.booleans())
+usages = st.builds(
+    Usage, counts, counts, counts, counts, st.none() | st.integers(0, 100).map(float), counts, st.booleans()
+)
 
 
 @given(usages, usages, usages)

@@ -14,7 +14,7 @@ from rlm_kernel.usage import Usage
 if TYPE_CHECKING:
     from rlm_kernel.messages import FinishReason, ModelRequest, OnText
 
-PACE = 1.0
+PACE = 0.8
 """Seconds that typing one reply takes at most, where nothing else is set."""
 _TICK = 0.01
 _SMALLEST = 3

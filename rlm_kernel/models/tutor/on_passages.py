@@ -16,6 +16,9 @@ PASSAGE_CHARS = 700
 """Characters of a passage, up to the end of a line; where each line stands for itself, a passage is one line."""
 _FOOT = "; whether they answer the question is for you to see. A model reads better: `%rlm --model NAME`.*"
 _NO_MATCH = "I found no passage that clearly answers this."
+_ITEMS = "[(start, start + len(part)) for start, part in zip(starts, parts)]"
+_WHOLE_LINE = "start, quote = passages[i][0], text[slice(*passages[i])].rstrip()  # a line is one record: cite it whole"
+_AS_QUOTED = "quote = text[start:start + len(quote)]"
 _NO_CHOICE = (
     "Several passages match the words of the question about equally well, and I cannot tell which of them answers it."
 )
@@ -54,7 +57,8 @@ def _look_up(state: State, ask: Lookup) -> Policy:
         asked = yield step("lookup/ask")
         shown = asked
         if not asked.failed:
-            shown = yield step("lookup/quotes")
+            whole = _WHOLE_LINE if state.shape.line_records else _AS_QUOTED
+            shown = yield step("lookup/quotes", whole=whole)
             kind, reason = _judge(ask, absent, shown)
             if kind:
                 yield from single(step(f"lookup/{kind}", foot=repr(_FOOT)))
@@ -72,6 +76,7 @@ def _rank(state: State, ask: Lookup | Beyond, top: int) -> str:
         words=repr(list(ask.words)),
         phrases=repr(list(ask.phrases)),
         size=0 if state.shape.line_records else PASSAGE_CHARS,
+        spans=_ITEMS if state.shape.kind in ("list", "dict") else "[(0, len(text))]",
         top=top,
     )
 

@@ -23,12 +23,16 @@ _HEADED = re.compile(
     r"^\s*(?:passage|text|context|document|excerpt|chunk)\s*[:：]\s*(.+)", re.MULTILINE | re.DOTALL | re.IGNORECASE
 )
 _SENTENCE = re.compile(
-    r"[^\s].*?(?:[.!?][\"”’')\]]*(?=\s)(?<!\bMr\.)(?<!\bDr\.)(?<!\bNo\.)(?<!\bSt\.)|\n|\Z)", re.DOTALL
+    # A sentence ends with its mark, at an empty line, or where the next line looks like a new beginning: the lines of
+    # a printed page are broken inside sentences.
+    r"\S.*?(?:[.!?][\"”’')\]]*(?=\s)(?<!\bMr\.)(?<!\bDr\.)(?<!\bNo\.)(?<!\bSt\.)|(?=\n\s*(?:\n|[A-Z#*•\d\"“‘/<\[-])"
+    r")|\Z)",
+    re.DOTALL,
 )
-_ONE_RECORD = 1_000
-"""A passage of one line up to this length (a log entry, a verse, a row) is quoted whole."""
-_SHORTEST = 25
-"""A "sentence" of fewer characters is rather an abbreviation or a heading; it stays with what follows."""
+_LONGEST = 450
+"""Characters of a quotation of several sentences."""
+_FEWEST_WORDS = 3
+"""A "sentence" of fewer words is rather an abbreviation or a number; it stays with what follows on the same line."""
 
 
 def read(prompt: str) -> str:
@@ -69,11 +73,8 @@ def sentences(passage: str) -> Iterable[tuple[int, int]]:
     for found in _SENTENCE.finditer(passage):
         start = found.start() if start is None else start
         end = start + len(passage[start : found.end()].rstrip())
-        if (
-            end - start >= _SHORTEST
-            or found.end() >= len(passage.rstrip())
-            or passage[found.end() - 1 : found.end()] == "\n"
-        ):
+        at_line_end = passage[end : end + 1] in ("", "\n")
+        if at_line_end or len(passage[start:end].split()) >= _FEWEST_WORDS:
             yield start, end
             start = None
 
@@ -81,8 +82,6 @@ def sentences(passage: str) -> Iterable[tuple[int, int]]:
 def _best(passage: str, wanted: set[str]) -> tuple[int, int]:
     """Find the sentence with most of the wanted words; the next one too where it brings further ones."""
     spans = list(sentences(passage))
-    if "\n" not in passage and len(passage) <= _ONE_RECORD and spans:
-        spans = [(spans[0][0], spans[-1][1])]
     bags = [wanted & {stem(word) for word in words(passage[start:end])} for start, end in spans]
     if not spans or not any(bags):
         return 0, 0
@@ -91,6 +90,10 @@ def _best(passage: str, wanted: set[str]) -> tuple[int, int]:
     if 3 * len(bags[best]) < len(wanted):
         return 0, 0
     start, end = spans[best]
-    if best + 1 < len(spans) and len(bags[best + 1] - bags[best]) >= 1 and spans[best + 1][1] - start <= 700:
-        end = spans[best + 1][1]
+    for (_, next_end), bag in zip(spans[best + 1 :], bags[best + 1 :], strict=True):
+        # The next sentence belongs to it where it brings further words, or has as many and may be the answer as well.
+        if not (bag - bags[best] or len(bag) == len(bags[best])) or next_end - start > _LONGEST:
+            break
+        end = next_end
+        bags[best] |= bag
     return start, end

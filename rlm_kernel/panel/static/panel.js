@@ -23,6 +23,8 @@
  */
 
 const ROW_PX = 24;
+const TALL_ROW_PX = 40; // in a narrow sidebar the figures stand in a second line
+const NARROW_PX = 360; // as in panel.css
 const SPARE_ROWS = 8;
 const DETAIL_EVERY_MS = 400;
 const FINAL = new Set(['done', 'failed', 'stopped']);
@@ -370,12 +372,17 @@ class View {
     });
   }
 
+  /** Height of a row at the present width. */
+  get rowPx() {
+    return this.root.clientWidth <= NARROW_PX ? TALL_ROW_PX : ROW_PX;
+  }
+
   draw() {
-    const follow = this.tree.scrollTop + this.tree.clientHeight >= this.tree.scrollHeight - ROW_PX;
+    const follow = this.tree.scrollTop + this.tree.clientHeight >= this.tree.scrollHeight - this.rowPx;
     const before = this.items.length;
     this.items = this.nodes.lines();
     this.root.classList.toggle('rlm-is-empty', this.items.length === 0);
-    this.sizer.style.height = `${this.items.length * ROW_PX}px`;
+    this.sizer.style.height = `${this.items.length * this.rowPx}px`;
     if (follow && this.items.length > before) this.tree.scrollTop = this.tree.scrollHeight;
     this.drawHead();
     this.drawRows();
@@ -387,7 +394,7 @@ class View {
     const run = this.nodes.lastRun();
     const busy = this.live && state !== 'idle';
     let text = busy ? ({ running: 'Running', paused: 'Paused', stopping: 'Stopping' }[state] ?? state) : 'Idle';
-    if (busy && waits) text += `: ${waits}`;
+    if (busy && waits) text += state === 'paused' ? `, waits for ${waits}` : `: ${waits}`;
     if (!busy && run)
       text =
         { answered: 'Answered', limit: 'Stopped at a limit', failed: 'Failed', stopped: 'Stopped' }[
@@ -410,10 +417,10 @@ class View {
   }
 
   drawRows() {
-    const first = Math.max(0, Math.floor(this.tree.scrollTop / ROW_PX) - SPARE_ROWS);
+    const first = Math.max(0, Math.floor(this.tree.scrollTop / this.rowPx) - SPARE_ROWS);
     const last = Math.min(
       this.items.length,
-      Math.ceil((this.tree.scrollTop + this.tree.clientHeight) / ROW_PX) + SPARE_ROWS
+      Math.ceil((this.tree.scrollTop + this.tree.clientHeight) / this.rowPx) + SPARE_ROWS
     );
     while (this.sizer.children.length > last - first) this.sizer.lastElementChild?.remove();
     while (this.sizer.children.length < last - first) this.sizer.append(emptyRow());
@@ -421,7 +428,7 @@ class View {
     for (let index = first; index < last; index++) {
       const element = /** @type {HTMLElement} */ (this.sizer.children[index - first]);
       element.id = `${this.id}-${index}`;
-      element.style.top = `${index * ROW_PX}px`;
+      element.style.top = `${index * this.rowPx}px`;
       element.dataset.index = String(index);
       this.fillRow(element, this.items[index]);
       if (this.items[index].key === this.chosen) active = element.id;
@@ -487,6 +494,7 @@ class View {
   /** @param {Item} item */
   toggle(item) {
     if (item.open !== null) this.nodes.toggled.set(item.key, !item.open);
+    this.items = this.nodes.lines(); // at once: the next key may come before the next frame
     this.later();
   }
 
@@ -498,10 +506,10 @@ class View {
       this.detail.replaceChildren();
     }
     this.askTexts(0);
-    const index = this.items.indexOf(item);
-    const top = index * ROW_PX;
+    const index = this.items.findIndex(each => each.key === item.key);
+    const top = index * this.rowPx;
     if (top < this.tree.scrollTop) this.tree.scrollTop = top;
-    const bottom = top + ROW_PX - this.tree.clientHeight;
+    const bottom = top + this.rowPx - this.tree.clientHeight;
     if (bottom > this.tree.scrollTop) this.tree.scrollTop = bottom;
     this.later();
   }
@@ -511,7 +519,7 @@ class View {
     if (event.altKey || event.ctrlKey || event.metaKey || !this.items.length) return;
     const at = this.items.findIndex(each => each.key === this.chosen);
     const item = at < 0 ? null : this.items[at];
-    const page = Math.max(1, Math.floor(this.tree.clientHeight / ROW_PX) - 1);
+    const page = Math.max(1, Math.floor(this.tree.clientHeight / this.rowPx) - 1);
     const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: Infinity, PageDown: at + page, PageUp: at - page }[
       event.key
     ];
