@@ -121,9 +121,11 @@ class Queries:
         finally:
             self._tasks.difference_update(tasks)
             self._scope.doing("the cell")
-            for job, node in zip(jobs[len(tasks) :], nodes[len(tasks) :], strict=True):
+            for job in jobs[len(tasks) :]:
                 job.close()
-                self._never_asked(node)
+            for node in nodes:
+                if node.status == "pending":  # cancelled before its first step
+                    self._never_asked(node)
         for node, task in zip(nodes, tasks, strict=False):
             self._look_after(node, task)
 

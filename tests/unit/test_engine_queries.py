@@ -270,3 +270,23 @@ async def test_many_calls_cost_little_time() -> None:
     await talk.query_outside(query, "many")
     # The aim is 1 ms a call; a slow machine gets slack.
     assert (time.perf_counter() - started) / count < 0.01
+
+
+async def test_a_batch_that_is_stopped_while_it_starts_leaves_no_call_waiting() -> None:
+    talk, executor = session(Sub(), cell("llm_query_batched(['slow'] * 500)"), calls=None, concurrency=500)
+    started = 0
+
+    def stop() -> None:
+        nonlocal started
+        started += 1
+        if len(calls(talk)) < 500:
+            asyncio.get_running_loop().call_soon(stop)
+        else:
+            talk.control.stop()
+
+    executor.before_cell = stop
+    run = await talk.ask("q")
+    assert run.outcome == "stopped"
+    assert started
+    assert {call.status for call in calls(talk)} == {"stopped"}
+    assert all(call.ended for call in calls(talk))
