@@ -141,6 +141,8 @@ class FakeEndpoint:
         self.requests: list[Request] = []
         self.in_flight = 0
         self.peak_in_flight = 0
+        self.latency = 0.0
+        """Seconds before a reply begins."""
         self.cost: float | None = None
         """Stated as ``usage.cost`` where set, as OpenRouter does."""
         self.reply_model: str | None = None
@@ -315,6 +317,7 @@ class FakeEndpoint:
         if kind == "reset":
             _abort(http)
             return web.Response()
+        await asyncio.sleep(self.latency)
         text = "" if kind == "empty_text" else await self._text(request)
         text = "0123456789" * 1_000_000 if kind == "huge" else text
         self._count_input(request)
