@@ -84,9 +84,9 @@ def test_an_interrupt_ends_eight_children_within_a_second(kernel: LiveKernel, tm
     page, msg_id, children = start(kernel, tmp_path, "sum(range(10**12))")
     began = time.monotonic()
     kernel.interrupt()
-    page.finish(msg_id)
-    assert time.monotonic() - began < 1
     wait_for(lambda: not living(children), 1)
+    page.finish(msg_id)
+    assert time.monotonic() - began < 2, "with reading all that was said of it"
     assert page.of("run_end")[0]["outcome"] == "stopped"
     assert kernel.run("len(context)").result == "17"
 
