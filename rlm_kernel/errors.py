@@ -114,7 +114,7 @@ class LimitExceeded(RlmError):
         self.scope = scope
         super().__init__(
             f"The limit of {limit:g} {LIMIT_WORDS[kind]} for {scope} is reached.",
-            f"Raise it with %rlm {LIMIT_OPTIONS[kind]} and ask again." if kind in LIMIT_OPTIONS else "",
+            f"Raise it with %rlm {LIMIT_OPTIONS[kind]}, then %rlm continue." if kind in LIMIT_OPTIONS else "",
         )
 
 

@@ -49,7 +49,7 @@ class InlineExecutor:
         names = [
             {"name": name, "type": type(value).__name__, "size": ""}
             for name, value in self.names.items()
-            if not name.startswith("_") and not callable(value)
+            if not name.startswith("_") and name != "answer" and not callable(value)
         ]
         context = self.names.get("context")
         if not isinstance(context, str):
