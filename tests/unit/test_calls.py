@@ -328,3 +328,13 @@ async def test_a_pause_does_not_count_towards_the_deadline(endpoint):
     reply = await model.complete(ModelRequest("root-model", SUB.messages, purpose="root"), hold)
     assert reply.text == "word " * 20
     await model.close()
+
+
+async def test_a_turn_that_was_cut_after_its_cell_is_not_paid_again(endpoint, begin):
+    endpoint.root(lambda _messages: f"{answer('done')}\n{'I go on and on. ' * 400}")
+    first = begin()
+    assert (await first.session.ask("q")).reply == "done"
+    again = begin(first.memo)
+    assert (await again.session.ask("q")).reply == "done"
+    assert len(endpoint.requests) == 1
+    assert [node.reply for node in again.session.tree] == [node.reply for node in first.session.tree]
