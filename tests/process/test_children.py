@@ -79,6 +79,8 @@ class CountingPool(WarmPool):
     def __init__(self, executor: ProcessExecutor) -> None:
         super().__init__(executor.process)
         self.taken: list[int] = []
+        self.lengths: dict[int, int] = {}
+        """How large the context of each is."""
         self.at_once = self.most = 0
         self.places = 1000
 
@@ -89,6 +91,7 @@ class CountingPool(WarmPool):
         executor = await super().take(context)
         assert isinstance(executor, ProcessExecutor)
         self.taken.append(executor.process.pid)
+        self.lengths[executor.process.pid] = context.length
         self.at_once += 1
         self.most = max(self.most, self.at_once)
         return executor
@@ -383,7 +386,7 @@ SLOW = {
     "^top": cell("rs = rlm_query_batched([f'child {i}' for i in range(8)])"),
     "^child 0": cell("import time; time.sleep(60)"),
     "^child 1": cell("sum(range(10**12))"),
-    "^child 2": cell("rlm_query_batched(['child 0', 'child 1'])"),
+    "^child 2": cell("rlm_query_batched(['child 0', 'child 1'], ['d' * 999] * 2)"),
     "^child": cell("rs = llm_query_batched(['leaf', 'leaf'])"),
 }
 
@@ -439,7 +442,9 @@ async def test_the_death_of_a_child_ends_its_own_children(make):
     deep = [node for node in house.of("run") if node.id.startswith(middle.id + "/")]
     assert len(deep) == 2
     assert len(set(house.pool.taken)) == 10
-    for pid in house.pool.taken[:8]:
+    above = [pid for pid in house.pool.taken if house.pool.lengths[pid] < 999]
+    assert len(above) == 8
+    for pid in above:
         os.kill(pid, signal.SIGKILL)
     await house.until(lambda: not house.pool.living, 3)
     await house.until(lambda: house.pool.at_once == 0)
