@@ -10,6 +10,7 @@ RlmError
  │    ├── RequestRefusedError the endpoint refused this request (too long, bad parameter, filtered)
  │    └── BadReplyError       an answer came that is not a usable reply
  ├── LimitExceeded        a limit of a run was reached
+ ├── StoreError           the store of runs cannot be used: names its file
  └── NamespaceDied        the process that runs the cells ended
 
 A failure is raised as one of these or carried as a value (a failed node, a ``FailedReply``); it is never
@@ -18,7 +19,11 @@ returned as text that could be taken for an answer.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from rlm_kernel.messages import Attempt
+    from rlm_kernel.usage import Usage
 
 LimitKind = Literal["cost_usd", "tokens", "calls", "depth", "turns", "seconds", "concurrency"]
 
@@ -65,6 +70,10 @@ class ModelError(RlmError):
         super().__init__(message, remedy)
         self.model = model
         self.retryable = retryable
+        self.usage: Usage | None = None
+        """What the failed request has spent all the same; ``None`` where it spent nothing that is known of."""
+        self.attempts: tuple[Attempt, ...] = ()
+        """The requests that were made."""
 
 
 class EndpointError(ModelError):
@@ -105,7 +114,7 @@ class LimitExceeded(RlmError):
         self.scope = scope
         super().__init__(
             f"The limit of {limit:g} {LIMIT_WORDS[kind]} for {scope} is reached.",
-            f"Raise it with %rlm {LIMIT_OPTIONS[kind]} and ask again." if kind in LIMIT_OPTIONS else "",
+            f"Raise it with %rlm {LIMIT_OPTIONS[kind]}, then %rlm continue." if kind in LIMIT_OPTIONS else "",
         )
 
 
@@ -123,8 +132,13 @@ LIMIT_OPTIONS: dict[LimitKind, str] = {
     "tokens": "--max-tokens",
     "calls": "--max-calls",
     "turns": "--max-turns",
+    "depth": "--max-depth",
     "seconds": "--seconds",
 }
+
+
+class StoreError(RlmError):
+    """The store cannot be used; whatever stands in its file is untouched."""
 
 
 class NamespaceDied(RlmError):

@@ -72,10 +72,15 @@ class Usage:
         """Read what `to_dict` gave."""
         return cls(**value)
 
-    def describe(self) -> str:
-        """Say it in one short line: ``3 calls · 1,204 in · 310 out · $0.0021``."""
+    def describe(self, cached: int = 0) -> str:
+        """Say it in one short line: ``12 calls · 10 from the memo · 1,204 in · 310 out · $0.0021``.
+
+        Args:
+            cached: How many more calls were answered from the memo.
+        """
+        calls = count(self.calls + cached, "call") + (f" · {cached:,} from the memo" if cached else "")
         tokens = f"{self.input_tokens:,} in · {self.output_tokens:,} out"
-        return f"{count(self.calls, 'call')} · {'~' if self.estimated else ''}{tokens} · {money(self.cost_usd)}"
+        return f"{calls} · {'~' if self.estimated else ''}{tokens} · {money(self.cost_usd)}"
 
 
 @dataclass(frozen=True, slots=True)

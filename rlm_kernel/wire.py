@@ -193,9 +193,9 @@ def received_fds(ancillary: Sequence[tuple[int, int, bytes]]) -> list[int]:
     return list(fds)
 
 
-def send_with_fd(sock: socket.socket, data: bytes, fd: int) -> int:
-    """Send bytes with a file descriptor beside them; gives how many bytes went."""
-    return sock.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))])
+def send_with_fd(sock: socket.socket, data: bytes, *fds: int) -> int:
+    """Send bytes with file descriptors beside them; gives how many bytes went."""
+    return sock.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
 
 
 class Connection:

@@ -232,3 +232,20 @@ def shared_kernel(start_kernel: Callable[..., LiveKernel]) -> Iterator[LiveKerne
     live = start_kernel("rlm")
     yield live
     stop_kernel(live)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A store for what lives longer than a test (shared kernels): the person's own is never touched."""
+    path = tmp_path_factory.mktemp("store") / "runs.sqlite3"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RLM_STORE", str(path))
+        yield path
+
+
+@pytest.fixture(autouse=True)
+def own_store(shared_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store for one test and the processes it starts: what other tests asked is not known there."""
+    path = tmp_path / "store" / "runs.sqlite3"
+    monkeypatch.setenv("RLM_STORE", str(path))
+    return path

@@ -62,6 +62,10 @@ FAULTS = {
     "empty_text": "a complete reply without any text",
     "length": "ends with finish_reason length",
     "filter": "ends with finish_reason content_filter",
+    "refuses_schema": "400 as long as the request has response_format",
+    "huge": "ten million characters",
+    "trickle": "one byte in delay= seconds (default 0.2)",
+    "gave_up": "ends with finish_reason error, and states what it cost",
 }
 
 
@@ -137,11 +141,17 @@ class FakeEndpoint:
         self.requests: list[Request] = []
         self.in_flight = 0
         self.peak_in_flight = 0
+        self.latency = 0.0
+        """Seconds before a reply begins."""
         self.cost: float | None = None
         """Stated as ``usage.cost`` where set, as OpenRouter does."""
         self.reply_model: str | None = None
         """The model name in replies; ``None``: the one that was asked for."""
         self.is_root: Callable[[dict[str, Any]], bool] = looks_like_root
+        self.fault_of: Callable[[Request], str] = lambda _request: ""
+        """Chooses a fault for a request by what is in it, where `fault` has set none."""
+        self.refusal = "Invalid value for 'temperature'."
+        """What a 400 says."""
         self._roots: list[str] = []
         self._root: Callable[[Messages], str] | None = None
         self._sub: Callable[[str], str] = leaf_answer
@@ -295,7 +305,7 @@ class FakeEndpoint:
 
     async def _answer(self, http: web.Request, request: Request) -> web.StreamResponse:
         fault = self._next_fault(request)
-        kind = request.fault = fault.kind if fault else ""
+        kind = request.fault = fault.kind if fault else self.fault_of(request)
         options = fault.options if fault else {}
         if self.strict and request.model not in self.models:
             kind = "404"
@@ -307,10 +317,12 @@ class FakeEndpoint:
         if kind == "reset":
             _abort(http)
             return web.Response()
+        await asyncio.sleep(self.latency)
         text = "" if kind == "empty_text" else await self._text(request)
+        text = "0123456789" * 1_000_000 if kind == "huge" else text
         self._count_input(request)
         if kind == "plain" or not request.body.get("stream"):
-            return self._whole(request, text)
+            return await self._whole(http, request, text, kind, float(options.get("delay", 0.2)))
         return await self._stream(http, request, text, kind, float(options.get("delay", 0.2)))
 
     def _next_fault(self, request: Request) -> Fault | None:
@@ -318,6 +330,8 @@ class FakeEndpoint:
             if fault.role not in (None, request.role):
                 continue
             if fault.kind == "refuses_stream_options" and "stream_options" not in request.body:
+                continue
+            if fault.kind == "refuses_schema" and "response_format" not in request.body:
                 continue
             if fault.times is not None:
                 fault.times -= 1
@@ -330,7 +344,7 @@ class FakeEndpoint:
         """Answer with an error status, or with something that is no completion."""
         key = request.authorization.removeprefix("Bearer ")
         texts: dict[str, tuple[int, str, str | None]] = {
-            "400": (400, "Invalid value for 'temperature'.", "invalid_value"),
+            "400": (400, self.refusal, "invalid_value"),
             "401": (401, f"Incorrect API key provided: {key}.", "invalid_api_key"),
             "403": (403, "You may not use this.", None),
             "404": (
@@ -343,6 +357,7 @@ class FakeEndpoint:
             "quota": (429, "You exceeded your current quota.", "insufficient_quota"),
             "500": (500, "The server had an error.", None),
             "503": (503, "Overloaded.", None),
+            "refuses_schema": (400, "response_format json_schema is not supported", None),
             "refuses_stream_options": (400, "Unrecognized request argument supplied: stream_options", None),
         }
         if kind in texts:
@@ -391,20 +406,42 @@ class FakeEndpoint:
             usage["cost"] = self.cost
         return usage
 
-    def _whole(self, request: Request, text: str) -> web.Response:
-        request.reply, request.output_tokens, request.done = text, tokens(text), True
-        return web.json_response(
-            {
-                "id": "chatcmpl-tests",
-                "object": "chat.completion",
-                "created": 0,
-                "model": self.reply_model or request.model,
-                "choices": [
-                    {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"},
-                ],
-                "usage": self._usage(request),
-            }
-        )
+    async def _whole(
+        self, http: web.Request, request: Request, text: str, kind: str, slow: float
+    ) -> web.StreamResponse:
+        """Answer in one JSON object, or break off in the middle of it."""
+        request.reply, request.output_tokens = text, tokens(text)
+        finish = {"length": "length", "filter": "content_filter", "gave_up": "error"}.get(kind, "stop")
+        message = {"role": "assistant", "content": text}
+        answer = {
+            "id": "chatcmpl-tests",
+            "object": "chat.completion",
+            "created": 0,
+            "model": self.reply_model or request.model,
+            "choices": [] if kind == "empty_choices" else [{"index": 0, "message": message, "finish_reason": finish}],
+            "usage": None if kind == "no_usage" else self._usage(request),
+        }
+        body = json.dumps(answer).encode()
+        if kind not in ("trickle", "truncated", "reset_mid", "hang_mid", "bad_json"):
+            request.done = kind not in ("empty_choices", "gave_up")
+            return web.Response(body=body, content_type="application/json")
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        if kind != "bad_json":
+            response.content_length = len(body)
+        await response.prepare(http)
+        if kind == "trickle":
+            for start in range(len(body)):
+                await response.write(body[start : start + 1])
+                await asyncio.sleep(slow)
+        await response.write(body[: len(body) // 2])
+        if kind == "bad_json":
+            await response.write_eof()
+            return response
+        if kind == "hang_mid":
+            await asyncio.Event().wait()
+        await asyncio.sleep(0.02)  # so that the half is on its way before the connection goes
+        _abort(http)
+        return response
 
     async def _stream(
         self, http: web.Request, request: Request, text: str, kind: str, slow: float

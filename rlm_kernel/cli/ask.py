@@ -117,7 +117,7 @@ def say_why(errors: Screen, run: Node) -> None:
 
     if said := notice(run):
         # The engine names the option as it is set in a notebook; here it is one of this command.
-        line = " ".join(plain(said).split()).replace("%rlm --", "--")
+        line = " ".join(plain(said).split()).replace("%rlm --", "--").replace(", then %rlm continue", " and ask again")
         errors.print(f"rlm-kernel: {line}", soft_wrap=True)
 
 

@@ -7,6 +7,8 @@ import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rlm_kernel.cli.terminal import make_screen, plain
+from rlm_kernel.engine.keeping import Keeping
 from rlm_kernel.engine.observer import Observer
 from rlm_kernel.errors import InputError
 
@@ -123,17 +125,23 @@ def ask(question: Question, progress: Progress | None, screen: Screen | None = N
     stopper = Stopper()
     if screen is not None:
         screen.on_gone = stopper.press
+
+    def tell(text: str) -> None:
+        errors.print(f"rlm-kernel: {plain(text)}", soft_wrap=True)
+
+    errors = screen or make_screen(errors=True)
+    keeping = Keeping(tell)
     try:
-        return asyncio.run(_ask(question, progress, stopper))
+        return asyncio.run(_ask(question, progress, stopper, keeping))
     finally:
         if progress is not None:
             progress.close()
 
 
-async def _ask(question: Question, progress: Progress | None, stopper: Stopper) -> Asked:
+async def _ask(question: Question, progress: Progress | None, stopper: Stopper, keeping: Keeping) -> Asked:
     loop = asyncio.get_running_loop()
     asked = Asked(setup=question.setup)
-    stopper.task = asyncio.create_task(_converse(question, progress, stopper, asked))
+    stopper.task = asyncio.create_task(_converse(question, progress, stopper, asked, keeping))
     try:
         loop.add_signal_handler(signal.SIGINT, stopper.press)
     except NotImplementedError:
@@ -145,16 +153,19 @@ async def _ask(question: Question, progress: Progress | None, stopper: Stopper) 
         return asked
 
 
-async def _converse(question: Question, progress: Progress | None, stopper: Stopper, asked: Asked) -> Asked:
+async def _converse(
+    question: Question, progress: Progress | None, stopper: Stopper, asked: Asked, keeping: Keeping
+) -> Asked:
     from rlm_kernel.engine.session import Session
     from rlm_kernel.host.executor import ProcessExecutor
+    from rlm_kernel.host.pool import WarmPool
     from rlm_kernel.models.registry import Registry
 
     if progress is not None:
         progress.open("starting Python")
-    observers = [Results(asked.results), *([progress] if progress is not None else [])]
+    observers = [Results(asked.results), keeping, *([progress] if progress is not None else [])]
     executor, models = ProcessExecutor(), Registry()
-    session = Session(executor, models, question.settings, observers)
+    session = Session(executor, models, question.settings, observers, keeping, pool=WarmPool(executor.process))
     try:
         await executor.start()
         await _load(executor, question.setup)
@@ -170,6 +181,7 @@ async def _converse(question: Question, progress: Progress | None, stopper: Stop
         await session.close()
         await executor.close()
         await models.close()
+        keeping.close()
     return asked
 
 

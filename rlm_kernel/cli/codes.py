@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlm_kernel.errors import InputError, LimitExceeded, ModelError
+from rlm_kernel.errors import InputError, LimitExceeded, ModelError, StoreError
 
 OK = 0
 DEFECT = 1
@@ -18,7 +18,7 @@ OUTCOMES = {"answered": OK, "limit": NO_ANSWER, "failed": MODEL_FAILED, "stopped
 
 def code_of(error: Exception) -> int:
     """Give the exit code of an error."""
-    if isinstance(error, InputError):
+    if isinstance(error, InputError | StoreError):
         return USAGE
     if isinstance(error, LimitExceeded):
         return NO_ANSWER

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rlm_kernel.cli.codes import DEFECT, OK
 from rlm_kernel.cli.versions import DISTRIBUTION, installed, own_version
+from rlm_kernel.usage import count
 
 if TYPE_CHECKING:
     import argparse
@@ -188,6 +190,25 @@ def _checkpoints() -> Finding:
 
 
 def _store() -> Finding:
-    from platformdirs import user_data_path
+    """A store that cannot be used stops nothing: questions are answered, and paid again when asked again."""
+    from rlm_kernel.errors import StoreError
+    from rlm_kernel.trace.place import file_system, is_local, store_path
+    from rlm_kernel.trace.schema import connect
 
-    return Finding("note", "store", f"{user_data_path('rlm-kernel')} (not in use yet; runs are kept in notebooks)")
+    path = store_path(os.environ)
+    if path is None:
+        return Finding("note", "store", "off (RLM_STORE): no reply outlives the kernel", "unset RLM_STORE")
+    if not path.exists():
+        return Finding("ok", "store", f"{path} (made with the first question)")
+    try:
+        connection = connect(path, create=False)
+    except StoreError as problem:
+        return Finding("note", "store", problem.message, problem.remedy)
+    with closing(connection):
+        runs, replies = connection.execute("SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM memo)").fetchone()
+    known = f"{replies:,} {'reply' if replies == 1 else 'replies'}"
+    found = f"{path}: {count(runs, 'run')}, {known}, {path.stat().st_size / 1e6:.1f} MB"
+    if not is_local(path.parent):
+        kind = file_system(path.parent) or "unknown"
+        return Finding("note", "store", f"{found}, not on a local disk ({kind})", "set RLM_STORE to a file on one")
+    return Finding("ok", "store", found)

@@ -9,7 +9,7 @@ from rlm_kernel.engine.settings import OPTIONS, Settings, parse
 if TYPE_CHECKING:
     import argparse
 
-NOT_HERE = frozenset({"--mode", "--reset"})
+NOT_HERE = frozenset({"--mode", "--reset", "--no-fresh"})
 """A terminal has no button to go on after a pause, and no settings that last."""
 
 
@@ -20,7 +20,10 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         if option.flag not in NOT_HERE:
             note = " (none: no limit)" if option.optional else ""
             name = f"set_{option.name}"
-            group.add_argument(option.flag, dest=name, metavar=option.metavar, help=option.help + note)
+            if option.kind == "flag":
+                group.add_argument(option.flag, dest=name, action="store_true", default=None, help=option.help)
+            else:
+                group.add_argument(option.flag, dest=name, metavar=option.metavar, help=option.help + note)
 
 
 def settings_from(args: argparse.Namespace, base: Settings | None = None) -> Settings:
@@ -33,5 +36,5 @@ def settings_from(args: argparse.Namespace, base: Settings | None = None) -> Set
     for option in OPTIONS:
         value = getattr(args, f"set_{option.name}", None) if option.flag not in NOT_HERE else None
         if value is not None:
-            words.append(f"{option.flag}={value}")
+            words.append(option.flag if option.kind == "flag" else f"{option.flag}={value}")
     return parse(words, base or Settings())

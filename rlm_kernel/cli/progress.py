@@ -119,10 +119,14 @@ class Progress(Observer):
     # -- what the engine tells -------------------------------------------------------------------------------------
 
     def node_added(self, tree: Tree, node: Node) -> None:
-        """Begin a turn, or note a call."""
+        """Begin a turn, or note a call; what happens in child runs is the tree's, not this page's."""
         self._tree = tree
-        if node.kind == "run":
+        if node.kind == "run" and node.parent_id is None:
             self._run = node
+        elif node.kind == "run" and self._is_ours(node):
+            self._calls.append(node)
+        elif self._run is None or node.run_id != self._run.run_id:
+            return
         elif node.kind == "turn":
             self._turn = node
             self._turns += 1
@@ -133,6 +137,8 @@ class Progress(Observer):
 
     def turn_text(self, node: Node, part: Part, pos: int, text: str) -> None:
         """Print the lines that became complete."""
+        if node is not self._turn:
+            return
         if part == "prose":
             self._prose.put(pos, text)
             self._print_prose()
@@ -145,10 +151,13 @@ class Progress(Observer):
 
     def cell_starts(self, node: Node) -> None:
         """Print the rest of what the turn wrote."""
-        self._finish_writing()
+        if node is self._turn:
+            self._finish_writing()
 
     def cell_ended(self, node: Node, result: CellResult) -> None:
         """Print the calls the cell made, and what it showed."""
+        if node is not self._turn:
+            return
         self._print_calls()
         for output in result.outputs:
             self._print_output(output)
@@ -156,6 +165,10 @@ class Progress(Observer):
             self._line(Text(f"{GUTTER}interrupted", style="yellow"))
         elif result.status == "died":
             self._line(Text(f"{GUTTER}the process that ran this cell ended", style="red"))
+
+    def _is_ours(self, node: Node) -> bool:
+        """Tell whether a child run was asked for by a cell of the run itself, and not of a child."""
+        return self._turn is not None and node.parent_id == self._turn.id
 
     def run_ended(self, tree: Tree, node: Node) -> None:
         """Print what is left of the last turn."""
@@ -243,27 +256,30 @@ class Progress(Observer):
     def _calls_line(self, calls: list[Node]) -> Text:
         ended = sum(call.status in FINAL for call in calls)
         failed = sum(call.status == "failed" for call in calls)
-        spent = sum((call.usage for call in calls), Usage())
+        spent = sum((self._spent(call) for call in calls), Usage())
+        name = "rlm_query" if calls[0].kind == "run" else "llm_query"
         line = Text("  ↳ ", style="dim")
         if len(calls) == 1:
-            line.append(f"llm_query: {one_line(plain(calls[0].label), 60)} ", style="cyan")
+            line.append(f"{name}: {one_line(plain(calls[0].label), 60)} ", style="cyan")
         else:
             filled = round(12 * ended / len(calls))
-            line.append(
-                f"llm_query_batched {'━' * filled}{'─' * (12 - filled)} {ended:,}/{len(calls):,} ", style="cyan"
-            )
+            line.append(f"{name}_batched {'━' * filled}{'─' * (12 - filled)} {ended:,}/{len(calls):,} ", style="cyan")
         if failed:
             line.append(f"{failed:,} failed ", style="red")
-        if spent.calls:
-            line.append(f"· {spent.describe()}", style="dim")
+        cached = sum(call.cached for call in calls)
+        if spent.calls or cached:
+            line.append(f"· {spent.describe(cached)}", style="dim")
         return line
+
+    def _spent(self, node: Node) -> Usage:
+        return self._tree.total(node.id) if self._tree is not None else node.usage
 
     def _status(self) -> Text:
         seconds = time.monotonic() - self._started
         parts = [f"{seconds:.0f} s"]
         if self._tree is not None and self._run is not None:
-            spent = self._tree.total(self._run.id)
-            parts = [count(self._turns, "turn"), spent.describe(), *parts]
+            spent = self._tree.spent(self._run.id)
+            parts = [count(self._turns, "turn"), spent, *parts]
         waits = (self._control.waits_for if self._control else "") or self._doing
         line = Text.assemble(("● ", "green"), (" · ".join(parts), "bold"), no_wrap=True, overflow="ellipsis")
         if waits:

@@ -17,6 +17,8 @@ MAX_CALL_ROWS = 8
 """Single calls of a turn shown one by one; more become one row, as a batch does."""
 
 
+MEMO = "from memo"
+"""What is said of a reply that was paid for before."""
 HEAD = ("call tree", "status", "in", "cached", "out", "cost", "time")
 STYLES = {"failed": "red", "error": "red", "limit": "yellow", "stopped": "yellow"}
 
@@ -97,26 +99,40 @@ def _cells(row: Line) -> list[str]:
     ]
 
 
-def _rows(tree: Tree, run: Node) -> Iterator[Line]:
+def _rows(tree: Tree, run: Node, depth: int = 0) -> Iterator[Line]:
     from rlm_kernel.cli.terminal import plain
 
-    yield 0, plain(run.label), run.outcome or run.status, tree.total(run.id), _seconds([run])
+    yield depth, plain(run.label), run.outcome or run.status, tree.total(run.id), _seconds([run])
     turns = [node for node in tree.children(run.id) if node.kind == "turn"]
     for number, turn in enumerate(turns, 1):
-        yield 1, f"turn {number}: {plain(turn.label)}", _word(turn), tree.total(turn.id), _seconds([turn])
+        label = f"turn {number}: {plain(turn.label)}"
+        yield depth + 1, label, _word(turn), tree.total(turn.id), _seconds([turn])
         for calls in _groups(tree.children(turn.id)):
-            failed = sum(call.status == "failed" for call in calls)
-            status = f"{failed} failed" if failed and len(calls) > 1 else calls[-1].status
-            label = (
-                plain(calls[0].label) if len(calls) == 1 else f"{count(len(calls), 'call')}: {plain(calls[0].label)}"
-            )
-            usage = sum((tree.total(call.id) for call in calls), Usage())
-            yield 2, label, status, usage, _seconds(calls)
+            if len(calls) == 1 and calls[0].kind == "run":
+                yield from _rows(tree, calls[0], depth + 2)
+            else:
+                yield _call_row(tree, calls, depth + 2)
 
 
-def _word(turn: Node) -> str:
+def _call_row(tree: Tree, calls: list[Node], depth: int) -> Line:
+    from rlm_kernel.cli.terminal import plain
+
+    failed = sum(call.status == "failed" for call in calls)
+    cached = sum(call.cached for call in calls)
+    status = f"{failed} failed" if failed and len(calls) > 1 else _word(calls[-1])
+    if cached and len(calls) > 1 and not failed:
+        status = MEMO if cached == len(calls) else f"{cached:,} {MEMO}"
+    word = "child run" if calls[0].kind == "run" else "call"
+    label = plain(calls[0].label) if len(calls) == 1 else f"{count(len(calls), word)}: {plain(calls[0].label)}"
+    usage = sum((tree.total(call.id) for call in calls), Usage())
+    return depth, label, status, usage, _seconds(calls)
+
+
+def _word(node: Node) -> str:
     """A turn is done when its cell has run; that the cell failed is said all the same."""
-    return "error" if turn.status == "done" and turn.error else turn.status
+    if node.status != "done":
+        return node.status
+    return "error" if node.error else MEMO if node.cached else node.status
 
 
 def _groups(calls: list[Node]) -> list[list[Node]]:

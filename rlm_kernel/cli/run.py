@@ -34,6 +34,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("--output", "-o", metavar="OUT.ipynb", help="where to write (default NOTEBOOK-run.ipynb)")
     parser.add_argument("--overwrite", action="store_true", help="let -o replace a file")
     parser.add_argument("--allow-errors", action="store_true", help="go on after a cell that fails")
+    parser.add_argument("--fresh", action="store_true", help="ask anew, also what was answered before")
     parser.add_argument("--timeout", metavar="S", type=float, help="seconds a cell may take (default: no limit)")
     parser.set_defaults(command=run)
 
@@ -56,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
     default = source.with_name(f"{source.stem}-run.ipynb")
     out = chosen_name(args.output, overwrite=args.overwrite) if args.output else default
     verb = "Replaced" if out.exists() else "Wrote"
-    report = asyncio.run(run_notebook(source, out, timeout=args.timeout, allow_errors=args.allow_errors))
+    options = {"timeout": args.timeout, "allow_errors": args.allow_errors, "fresh": args.fresh}
+    report = asyncio.run(run_notebook(source, out, **options))
     print(f"{verb} {shown(report.path)}.")
     if not report.failure:
         return OK

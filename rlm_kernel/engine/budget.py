@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,20 +14,20 @@ from rlm_kernel.usage import Usage, money
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rlm_kernel.engine.estimates import Rates
     from rlm_kernel.messages import ModelRequest
     from rlm_kernel.usage import Limits
 
 ASSUMED_OUTPUT = 4096
 """Tokens a reply may have where the request sets no bound: what is reserved for it."""
+MOST_OUTPUT = 16_384
+"""Tokens a reply may have at most where a limit holds and the request sets no bound."""
 LEAST_OUTPUT = 256
 """A reply that would have to be shorter than this is not asked for."""
-CHARS_PER_TOKEN = 3
-"""English text has about four; fewer are assumed, so that the reservation holds."""
-TOKENS_PER_MESSAGE = 8
-OUTPUT_WEIGHT = 5
-"""A token received costs about so many times what a token sent does (4 to 8 with the usual providers)."""
-CACHED_SHARE = 0.1
-"""Share of the price that a cached token costs with most providers."""
+SHARES = 16
+"""Into so many parts what is left is divided where one reply may have more than `ASSUMED_OUTPUT`."""
+_UNITS = 10**12
+"""Costs are counted in whole trillionths of a dollar, so that sums are exact and no rounding passes a limit."""
 
 
 class Meter(NamedTuple):
@@ -48,40 +50,33 @@ class Meter(NamedTuple):
         return f"{self.left:,.0f} of {self.limit:,.0f} {word}"
 
 
-class Rates:
-    """What a token of each model has cost at most: what the next request to it may cost.
+class _Amount(NamedTuple):
+    """What counts against limits, in whole numbers."""
 
-    Learned from replies, because only they state what a provider charges. Before the first one the cost is not known,
-    and nothing is reserved for it; a model whose cost is never known cannot be held to a limit of cost. Used for
-    reservations only: what is reported as spent is never computed from here.
-    """
+    calls: int
+    tokens: int
+    cost: int
 
-    def __init__(self) -> None:
-        self._rates: dict[str, float] = {}
+    @classmethod
+    def of(cls, usage: Usage, at_most: float | None = None) -> _Amount:
+        """Take it from a usage; ``at_most`` stands in for a cost that is unknown."""
+        cost = usage.cost_usd if usage.cost_usd is not None else at_most
+        return cls(usage.calls, usage.tokens, math.ceil((cost or 0.0) * _UNITS))
 
-    def learn(self, model: str, usage: Usage) -> None:
-        """Take the true usage of a reply."""
-        weight = _weight(usage.input_tokens - usage.cached_tokens * (1 - CACHED_SHARE), usage.output_tokens)
-        if usage.cost_usd is not None and weight > 0:
-            self._rates[model] = max(self._rates.get(model, 0.0), usage.cost_usd / weight)
+    def plus(self, other: _Amount) -> _Amount:
+        return _Amount(self.calls + other.calls, self.tokens + other.tokens, self.cost + other.cost)
 
-    def cost(self, model: str, sent: int, received: int) -> float | None:
-        """Estimate what so many tokens cost; ``None`` where nothing is known of the model."""
-        rate = self._rates.get(model)
-        return None if rate is None else rate * _weight(sent, received)
-
-    def is_free(self, model: str) -> bool:
-        """Tell whether every reply of a model so far was free."""
-        return self._rates.get(model) == 0.0
+    def minus(self, other: _Amount) -> _Amount:
+        return _Amount(self.calls - other.calls, self.tokens - other.tokens, self.cost - other.cost)
 
 
-def _weight(sent: float, received: float) -> float:
-    return sent + OUTPUT_WEIGHT * received
+_NOTHING = _Amount(0, 0, 0)
 
 
-def input_estimate(request: ModelRequest) -> int:
-    """Give the tokens of a request that must be expected."""
-    return request.chars // CHARS_PER_TOKEN + TOKENS_PER_MESSAGE * len(request.messages)
+class _Waiter(NamedTuple):
+    ledger: Ledger
+    worst: Usage
+    granted: asyncio.Future[Reservation]
 
 
 class Ledger:
@@ -89,7 +84,7 @@ class Ledger:
 
     Ledgers form a tree: whatever is reserved or spent counts at every ancestor too, so a child never gets more than its
     parent has left. A reservation is made before a request is sent and ended exactly once, by `Reservation.settle` with
-    the true usage or by `Reservation.refund`.
+    the true usage or by `Reservation.refund`. Who has to wait is served in order, the children by turns.
 
     It knows nothing of turns, time and depth: those are the run's.
 
@@ -105,9 +100,14 @@ class Ledger:
         self.scope = scope
         self.spent = Usage()
         """What was settled; its cost is ``None`` where any part is unknown."""
-        self._known_cost = 0.0
-        self._open: list[Usage] = []
-        self._waiters: list[asyncio.Future[None]] = []
+        self._settled = _NOTHING
+        self._open = _NOTHING
+        self._waiters: dict[Ledger, deque[_Waiter]] = {}
+        self._allowed: tuple[tuple[LimitKind, int | None], ...] = (
+            ("calls", limits.calls),
+            ("tokens", limits.tokens),
+            ("cost_usd", None if limits.cost_usd is None else math.floor(limits.cost_usd * _UNITS)),
+        )
 
     def lineage(self) -> Iterator[Ledger]:
         """Go from this ledger to the root."""
@@ -116,23 +116,45 @@ class Ledger:
             yield each
             each = each.parent
 
+    @property
+    def root(self) -> Ledger:
+        """The ledger of the question itself."""
+        return self if self.parent is None else self.parent.root
+
+    @property
+    def known_cost(self) -> float:
+        """What counts against a limit of cost: what is known, and the worst case of what is not but has a price."""
+        return self._settled.cost / _UNITS
+
     def meters(self) -> list[Meter]:
         """Tell how far each limit is used by what was spent."""
         meters = []
-        for kind, used in (("cost_usd", self._known_cost), ("tokens", self.spent.tokens), ("calls", self.spent.calls)):
+        for kind, used in (("cost_usd", self.known_cost), ("tokens", self.spent.tokens), ("calls", self.spent.calls)):
             limit = getattr(self.limits, kind)
             if limit is not None:
                 meters.append(Meter(kind, used, limit))  # type: ignore[arg-type]
         return meters
 
-    def fit(self, request: ModelRequest) -> ModelRequest:
-        """Bound the reply of a request, where a limit of tokens leaves less than is usual."""
-        rooms = [each.limits.tokens - each.spent.tokens for each in self.lineage() if each.limits.tokens is not None]
+    def fit(self, request: ModelRequest, rates: Rates) -> ModelRequest:
+        """Bound the reply of a request where a limit of tokens or cost holds, so that what is reserved is the most.
+
+        A large limit leaves long replies alone; a nearly used one makes them short.
+        """
+        rooms = list(self._rooms(request, rates))
         if not rooms:
             return request
-        room = max(LEAST_OUTPUT, min(rooms) - input_estimate(request))
-        wanted = request.max_output_tokens or ASSUMED_OUTPUT
-        return request if room >= wanted else replace(request, max_output_tokens=room)
+        room = min(rooms)
+        wanted = request.max_output_tokens or min(MOST_OUTPUT, max(ASSUMED_OUTPUT, room // SHARES))
+        return replace(request, max_output_tokens=min(wanted, max(LEAST_OUTPUT, room)))
+
+    def _rooms(self, request: ModelRequest, rates: Rates) -> Iterator[int]:
+        """Give how many tokens the reply may have, by each limit that holds."""
+        sent, price = rates.sent(request), rates.price(request.model)
+        for each in self.lineage():
+            if each.limits.tokens is not None:
+                yield each.limits.tokens - each._settled.tokens - sent
+            if each.limits.cost_usd is not None and price is not None and price.output > 0:
+                yield int((each.limits.cost_usd - each.known_cost - sent * price.input) / price.output)
 
     def reserve_now(self, worst: Usage) -> Reservation:
         """Reserve at this ledger and every ancestor, or at none.
@@ -140,11 +162,12 @@ class Ledger:
         Raises:
             LimitExceeded: It does not fit; nothing was reserved.
         """
+        amount = _Amount.of(worst)
         for each in self.lineage():
-            each._check(worst, open_too=True)
+            each._check(amount, each._open)
         for each in self.lineage():
-            each._open.append(worst)
-        return Reservation(self, worst)
+            each._open = each._open.plus(amount)
+        return Reservation(self, amount)
 
     async def reserve(self, worst: Usage) -> Reservation:
         """Reserve, waiting for requests under way where only their reservations stand in the way.
@@ -152,84 +175,124 @@ class Ledger:
         Raises:
             LimitExceeded: It does not fit into what was truly spent either.
         """
-        while True:
-            for each in self.lineage():
-                each._check(worst, open_too=False)
-            try:
-                return self.reserve_now(worst)
-            except LimitExceeded:
-                root = list(self.lineage())[-1]
-                waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                root._waiters.append(waiter)
-                await waiter
+        waiters = self.root._waiters
+        if self not in waiters and (reservation := self._try(worst)):
+            return reservation
+        waiter = _Waiter(self, worst, asyncio.get_running_loop().create_future())
+        waiters.setdefault(self, deque()).append(waiter)
+        try:
+            return await waiter.granted
+        except asyncio.CancelledError:
+            if waiter.granted.done() and not waiter.granted.cancelled() and waiter.granted.exception() is None:
+                waiter.granted.result().refund()
+            self._forget(waiter)
+            raise
 
-    def record(self, usage: Usage) -> None:
-        """Count what was spent without a reservation, here and at every ancestor."""
+    def record(self, usage: Usage, at_most: float | None = None) -> None:
+        """Count what was spent without a reservation, here and at every ancestor.
+
+        Args:
+            usage: What was spent.
+            at_most: What counts against the limit where the cost is unknown.
+        """
+        amount = _Amount.of(usage, at_most)
         for each in self.lineage():
             each.spent = each.spent + usage
-            each._known_cost += usage.cost_usd or 0.0
+            each._settled = each._settled.plus(amount)
 
-    def _check(self, worst: Usage, *, open_too: bool) -> None:
-        waiting = self._open if open_too else []
-        calls = self.spent.calls + sum(each.calls for each in waiting) + worst.calls
-        tokens = self.spent.tokens + sum(each.tokens for each in waiting) + worst.tokens
-        cost = self._known_cost + sum(each.cost_usd or 0.0 for each in waiting) + (worst.cost_usd or 0.0)
-        wanted: tuple[tuple[LimitKind, float, float | None], ...] = (
-            ("calls", calls, self.limits.calls),
-            ("tokens", tokens, self.limits.tokens),
-            ("cost_usd", cost, self.limits.cost_usd),
-        )
-        for kind, value, limit in wanted:
+    def take_over(self, other: Ledger) -> None:
+        """Count what another ledger has spent, as if it had been spent here."""
+        for each in self.lineage():
+            each.spent = each.spent + other.spent
+            each._settled = each._settled.plus(other._settled)
+
+    def _try(self, worst: Usage) -> Reservation | None:
+        """Reserve if there is room; ``None``: there may be when requests under way have ended.
+
+        Raises:
+            LimitExceeded: There will never be: what is spent is never given back.
+        """
+        amount = _Amount.of(worst)
+        for each in self.lineage():
+            each._check(amount, _NOTHING)
+        try:
+            return self.reserve_now(worst)
+        except LimitExceeded:
+            return None
+
+    def _check(self, worst: _Amount, reserved: _Amount) -> None:
+        wanted = self._settled.plus(reserved).plus(worst)
+        for (kind, limit), value in zip(self._allowed, wanted, strict=True):
             if limit is not None and value > limit:
-                raise LimitExceeded(kind, value, limit, self.scope)
+                unit = _UNITS if kind == "cost_usd" else 1
+                raise LimitExceeded(kind, value / unit, limit / unit, self.scope)
+
+    def _serve(self) -> None:
+        """Let in who has waited, as far as there is room; at the root."""
+        blocked: set[Ledger] = set()
+        while ledger := next((each for each in self._waiters if each not in blocked), None):
+            queue = self._waiters[ledger]
+            if ledger._decide(queue[0]):
+                queue.popleft()
+                del self._waiters[ledger]
+                if queue:
+                    self._waiters[ledger] = queue  # at the end of the line: the others come first
+            else:
+                blocked.add(ledger)
+
+    def _decide(self, waiter: _Waiter) -> bool:
+        """Grant or refuse what is waited for; ``False``: neither is certain yet."""
+        if waiter.granted.done():
+            return True
+        try:
+            reservation = self._try(waiter.worst)
+        except LimitExceeded as problem:
+            waiter.granted.set_exception(problem)
+            return True
+        if reservation is None:
+            return False
+        waiter.granted.set_result(reservation)
+        return True
+
+    def _forget(self, waiter: _Waiter) -> None:
+        queue = self.root._waiters.get(self)
+        if queue is not None and waiter in queue:
+            queue.remove(waiter)
+            if not queue:
+                del self.root._waiters[self]
+        self.root._serve()
 
 
 class Reservation:
     """The worst case of one request, set aside until its true usage is known."""
 
-    def __init__(self, ledger: Ledger, worst: Usage) -> None:
+    def __init__(self, ledger: Ledger, worst: _Amount) -> None:
         self._ledger = ledger
         self._worst = worst
         self._ended = False
 
-    def settle(self, usage: Usage) -> None:
-        """Put the true usage in place of the worst case."""
+    def settle(self, usage: Usage, at_most: float | None = None) -> None:
+        """Put the true usage in place of the worst case; see `Ledger.record`."""
         if self._release():
-            self._ledger.record(usage)
-            self._wake()
+            self._ledger.record(usage, at_most)
+            self._ledger.root._serve()
 
     def refund(self) -> None:
         """Give everything back: nothing was spent. Does nothing after `settle`."""
         if self._release():
-            self._wake()
+            self._ledger.root._serve()
 
     def _release(self) -> bool:
         if self._ended:
             return False
         self._ended = True
         for each in self._ledger.lineage():
-            each._open.remove(self._worst)
+            each._open = each._open.minus(self._worst)
         return True
-
-    def _wake(self) -> None:
-        root = list(self._ledger.lineage())[-1]
-        waiters, root._waiters = root._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
 
 
 def worst_case(request: ModelRequest, rates: Rates) -> Usage:
     """Give what a request may use at most, as far as that can be known before it is sent."""
-    sent = input_estimate(request)
+    sent = rates.sent(request)
     received = request.max_output_tokens or ASSUMED_OUTPUT
     return Usage(sent, 0, received, calls=1, cost_usd=rates.cost(request.model, sent, received))
-
-
-def usage_of_cut(request: ModelRequest, received: str, rates: Rates) -> Usage:
-    """Estimate the tokens of a request that was cut short before its usage came.
-
-    It was sent and may be charged; what it cost is not known, unless the model is free.
-    """
-    cost = 0.0 if rates.is_free(request.model) else None
-    return Usage(request.chars // 4, 0, len(received) // 4, calls=0, cost_usd=cost, estimated=True)

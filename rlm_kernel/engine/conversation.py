@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rlm_kernel.engine.prompting import describe_context, describe_names, prompt, tagged
@@ -31,22 +31,78 @@ class Earlier:
     answer: str
     final: bool = True
     """Whether the model called it the answer; else it is what there was when a limit or the person ended the run."""
+    cell: str | None = None
+    """The notebook cell it was asked in."""
+
+    def shortened(self) -> Earlier:
+        """Give it as it is told."""
+        question = head_and_tail(self.question, EARLIER_CHARS)
+        return replace(self, question=question, answer=head_and_tail(self.answer, EARLIER_CHARS))
 
 
 class Conversation:
     """The messages of a run: system prompt, question, then reply and result of each turn.
 
-    A message, once sent, is never changed and never dropped: providers keep the prefix in their cache, and what was
-    paid for at full price is read at a fraction of it.
+    A message, once sent, is never changed: providers keep the prefix in their cache, and what was paid for in full
+    is read at a fraction of its price. Only where the model's window is nearly full a summary takes the place of older
+    turns.
     """
 
     def __init__(
-        self, question: str, context: ContextInfo, names: list[NameInfo] | None = None, earlier: Sequence[Earlier] = ()
+        self,
+        question: str,
+        context: ContextInfo,
+        names: list[NameInfo] | None = None,
+        earlier: Sequence[Earlier] = (),
+        depth: int = 0,
     ) -> None:
+        """Begin with what is known before the first turn.
+
+        Args:
+            question: What the person, or the run above, wants to know.
+            context: What the data looks like.
+            names: What else is in the namespace.
+            earlier: The questions before this one.
+            depth: How many levels of child runs there may be below.
+        """
         self._messages = [
-            Message("system", prompt("root")),
+            Message("system", prompt("root", children=_children(depth))),
             Message("user", _opening(question, context, names or [], earlier)),
         ]
+        self._question = self._messages[1]
+        self._all = list(self._messages)
+        self.compactions = 0
+        """How often room was made."""
+        self.summary = ""
+        """What took the place of older turns, if anything."""
+
+    @property
+    def messages(self) -> Sequence[Message]:
+        """What the model sees now."""
+        return tuple(self._messages)
+
+    @property
+    def all(self) -> Sequence[Message]:
+        """Everything that was said, from the beginning."""
+        return tuple(self._all)
+
+    @property
+    def turns(self) -> int:
+        """How many turns the model sees now."""
+        return len(self._messages) // 2 - 1
+
+    def compact(self, summary: str, told: str, keep: int) -> None:
+        """Put a summary in place of the older turns.
+
+        Args:
+            summary: Of all turns that are seen no more.
+            told: How it is told; stands with the question, which stays.
+            keep: How many of the last turns stay.
+        """
+        self.summary = summary
+        question = Message("user", f"{self._question.content}\n\n{told}")
+        self._messages = [self._messages[0], question, *self._messages[-2 * keep :]]
+        self.compactions += 1
 
     def request(self, model: str) -> ModelRequest:
         """Give the request for the next turn."""
@@ -62,8 +118,17 @@ class Conversation:
         """
         parts = [] if output is None else [tagged("output", output or "(The cell showed nothing.)")]
         # Providers refuse empty messages, and a reply may be empty.
-        self._messages.append(Message("assistant", reply.strip() or "(empty reply)"))
-        self._messages.append(Message("user", "\n\n".join([*parts, *notes])))
+        said = Message("assistant", reply.strip() or "(empty reply)")
+        told = Message("user", "\n\n".join([*parts, *notes]))
+        self._messages += [said, told]
+        self._all += [said, told]
+
+
+def _children(depth: int) -> str:
+    if not depth:
+        return ""
+    deeper = f" Such a worker can do the same, {depth - 1} more deep." if depth > 1 else ""
+    return prompt("children", deeper=deeper) + "\n"
 
 
 def person_note(code: str, shown: str) -> str:
@@ -97,10 +162,9 @@ def _opening(question: str, context: ContextInfo, names: list[NameInfo], earlier
 
 
 def _pair(earlier: Earlier) -> str:
-    answer = head_and_tail(earlier.answer, EARLIER_CHARS)
     return "\n".join(
         [
-            tagged("earlier_question", head_and_tail(earlier.question, EARLIER_CHARS)),
-            tagged("earlier_answer" if earlier.final else "unfinished_answer", answer),
+            tagged("earlier_question", earlier.question),
+            tagged("earlier_answer" if earlier.final else "unfinished_answer", earlier.answer),
         ]
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, TypedDict
+from typing import TYPE_CHECKING, Literal, NotRequired, Protocol, TypedDict
 
 from rlm_kernel.contexts.info import ContextInfo as ContextInfo  # noqa: TC001 (others import it from here)
+from rlm_kernel.errors import RlmError
 
 if TYPE_CHECKING:
     from rlm_kernel.ids import CellId, NodeId
@@ -40,6 +41,8 @@ class NameInfo(TypedDict):
     name: str
     type: str
     size: str
+    cell: NotRequired[str | None]
+    """The cell that bound it last, where that is known."""
 
 
 class NamespaceInfo(TypedDict):
@@ -49,18 +52,58 @@ class NamespaceInfo(TypedDict):
     names: list[NameInfo]
 
 
+@dataclass(frozen=True, slots=True)
+class ContextHandle:
+    """A context that a namespace hands over to the child runs of a query: bytes of a file that has no name.
+
+    The namespace writes the file once, whatever number of children reads it. Who runs the child on another machine
+    sends the bytes there. The engine never looks inside.
+    """
+
+    fd: int
+    """The open file; it is closed when the query is answered."""
+    offset: int
+    length: int
+
+
+class DepthReached(RlmError):
+    """A query for child runs came where no level of them is left: the cell asks as ``llm_query`` instead.
+
+    Args:
+        chars: How many characters of the context fit beside the prompt.
+    """
+
+    def __init__(self, chars: int) -> None:
+        """Keep what fits."""
+        super().__init__("No level of rlm_query is left here.", "Use llm_query.")
+        self.chars = chars
+
+
 class QueryDict(TypedDict):
-    """A request of a cell to sub-models: ``llm_query`` and ``llm_query_batched``."""
+    """A request of a cell: ``llm_query`` and ``rlm_query``, and their batched forms."""
 
     prompts: list[str]
     model: str | None
     batched: bool
     line: int | None
     """Line of the cell that made the call."""
+    kind: NotRequired[Literal["llm", "rlm"]]
+    """``llm`` (also where it is missing): calls. ``rlm``: child runs."""
+    contexts: NotRequired[list[ContextHandle]]
+    """What each child run works on, in the order of the prompts; the same handle may stand there many times."""
+    at_depth: NotRequired[bool]
+    """Whether these calls stand in for child runs that no level was left for."""
+    schema: NotRequired[str | None]
+    """JSON Schema that each reply must fit, as JSON text with sorted keys."""
+    n: NotRequired[int]
+    """How many times each prompt is asked; the replies to one prompt stand next to each other."""
 
 
 class ReplyDict(TypedDict):
-    """The answer to one prompt of a `QueryDict`; ``error`` is null where it succeeded."""
+    """The answer to one prompt of a `QueryDict`; ``error`` is null where it succeeded.
+
+    Where a schema was asked for, ``text`` is the JSON that fits it, nothing around it.
+    """
 
     text: str
     error: str | None
@@ -69,7 +112,7 @@ class ReplyDict(TypedDict):
 
 
 QueryHandler = Callable[[QueryDict], Awaitable[list[ReplyDict]]]
-"""Answers the queries of cells, in order; cancelled when the cell is interrupted."""
+"""Answers the queries of cells, in order; cancelled when the cell is interrupted. May raise `DepthReached`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,4 +159,42 @@ class Executor(Protocol):
 
     def interrupt(self) -> None:
         """Interrupt the cell that runs now; does nothing where none runs."""
+        ...
+
+    async def set_variable(self, name: str, value: object) -> None:
+        """Set a variable of the namespace between two cells.
+
+        Args:
+            name: The variable.
+            value: Anything JSON can hold; the namespace gets a copy.
+        """
+        ...
+
+
+class Pool(Protocol):
+    """Gives each child run a namespace of its own: processes of this machine, or of a cluster.
+
+    It bounds nothing and waits for nobody: how many child runs there are at the same time is decided above it, where
+    no run can end up waiting for a place that its own parent holds.
+    """
+
+    def warm(self) -> None:
+        """Get ready, so that the first child need not wait; does nothing where that is done already."""
+        ...
+
+    def room(self) -> int:
+        """Tell how many namespaces may be in use at the same time, for lack of memory or files; at least 1."""
+        ...
+
+    async def take(self, context: ContextHandle) -> Executor:
+        """Start a namespace with a context and nothing else in it.
+
+        Raises:
+            NamespaceDied: It did not start.
+            RlmError: The context cannot be read there.
+        """
+        ...
+
+    async def give_back(self, executor: Executor) -> None:
+        """End a namespace that `take` gave, whatever runs in it."""
         ...

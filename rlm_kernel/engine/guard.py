@@ -25,12 +25,13 @@ class Clock:
     Args:
         limit: Seconds the run may take; ``None``: any.
         control: Knows for how long the run was held.
+        used: Seconds that were used before.
     """
 
-    def __init__(self, limit: float | None, control: Control) -> None:
+    def __init__(self, limit: float | None, control: Control, used: float = 0.0) -> None:
         self.limit = limit
         self._control = control
-        self._started = monotonic()
+        self._started = monotonic() - used
 
     @property
     def used(self) -> float:
@@ -79,14 +80,29 @@ async def watched(
         return Ended(task.result(), None)
     if interrupt is not None:
         interrupt()
-        await asyncio.wait([task], timeout=GRACE)
+        cause = await _until_done(task, cause, GRACE)
     if not task.done():
         task.cancel()
-        await asyncio.wait([task])
+        cause = await _until_done(task, cause)
     if task.cancelled():
         return Ended(None, cause)
     # What the work still had to say of its end matters less than why it was ended.
     return Ended(None if task.exception() else task.result(), cause)
+
+
+async def _until_done(task: asyncio.Future[T], cause: Cause, seconds: float | None = None) -> Cause:
+    """Wait for work that was told to end. A caller that is cancelled meanwhile waits all the same.
+
+    A child run is told by the person's Stop and by its parent, in any order; work that nobody waits for would go on
+    unseen.
+    """
+    ends = monotonic() + (seconds or 0)
+    while not task.done() and (seconds is None or monotonic() < ends):
+        try:
+            await asyncio.wait([task], timeout=None if seconds is None else ends - monotonic())
+        except asyncio.CancelledError:
+            cause = "cancel"
+    return cause
 
 
 async def _wait(task: asyncio.Future[T], stopped: asyncio.Future[Any], clock: Clock) -> Cause | None:

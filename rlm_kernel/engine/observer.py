@@ -39,7 +39,7 @@ class Observer:
         """A turn's cell has run."""
 
     def run_ended(self, tree: Tree, node: Node) -> None:
-        """A run is over: its outcome, answer and error are in the node."""
+        """A question is over: its outcome, answer and error are in the node. A child run only changes at its end."""
 
 
 class Observers(Observer):

@@ -1,17 +1,19 @@
-"""``llm_query`` and ``llm_query_batched``, as the engine answers them."""
+"""``llm_query`` and ``rlm_query``, as the engine answers them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import count as counting
 from time import time
 from typing import TYPE_CHECKING
 
-from rlm_kernel.engine.budget import usage_of_cut, worst_case
 from rlm_kernel.engine.control import Stopped
+from rlm_kernel.engine.exchange import Exchange
 from rlm_kernel.engine.executor import ReplyDict
+from rlm_kernel.engine.prompting import prompt as prompt_of
+from rlm_kernel.engine.schema import check
 from rlm_kernel.errors import LimitExceeded, RlmError
 from rlm_kernel.ids import child_id
 from rlm_kernel.messages import Message, ModelReply, ModelRequest
@@ -19,62 +21,29 @@ from rlm_kernel.trace.records import Node, one_line
 from rlm_kernel.usage import Usage, count
 
 if TYPE_CHECKING:
-    from rlm_kernel.engine.budget import Ledger, Rates, Reservation
-    from rlm_kernel.engine.control import Control
+    from collections.abc import Coroutine
+
     from rlm_kernel.engine.executor import QueryDict
-    from rlm_kernel.engine.observer import Observer
-    from rlm_kernel.models.registry import Registry
-    from rlm_kernel.trace.tree import Tree
+    from rlm_kernel.engine.scope import Scope
 
 log = logging.getLogger(__name__)
 
 STOPPED = "Stopped before the reply came."
-
-
-@dataclass(slots=True)
-class Scope:
-    """What the calls of one run share."""
-
-    tree: Tree
-    observers: Observer
-    models: Registry
-    control: Control
-    ledger: Ledger
-    rates: Rates
-    concurrency: int
-    slots: asyncio.Semaphore = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Make the slots for calls at the same time."""
-        self.slots = asyncio.Semaphore(self.concurrency)
-
-    def add(self, node: Node) -> None:
-        """Put a node into the tree and tell of it."""
-        self.tree.add(node)
-        self.observers.node_added(self.tree, node)
-
-    def changed(self, node: Node) -> None:
-        """Tell that a node is different."""
-        self.observers.node_changed(self.tree, node)
-
-    def spend(self, node: Node, request: ModelRequest, usage: Usage, reservation: Reservation) -> None:
-        """Write down the true usage of a request: in its node, in the ledger, in what is known of prices."""
-        self.rates.learn(request.model, usage)
-        self.tree.spend(node.id, usage)
-        reservation.settle(usage)
-
-    def spend_cut(self, node: Node, request: ModelRequest, received: str, reservation: Reservation) -> None:
-        """Write down a request that was cut short, of which no usage came: what was sent, estimated."""
-        seconds = time() - (node.started or time())
-        self.tree.spend(node.id, usage := replace(usage_of_cut(request, received, self.rates), seconds=seconds))
-        reservation.settle(usage)
+AT_DEPTH = "asked as llm_query, no level of rlm_query was left"
+BURST = 8
+"""Calls of a batch that are started together."""
+SCHEMA_RETRIES = 2
+"""How often a model is told what does not fit a schema, and asked again."""
 
 
 class Queries:
     """Answers the queries of the cells of one run: each prompt a call, each call a node with its own usage.
 
-    - Calls run at the same time, up to the run's limit of concurrency, each with its own reservation in the ledger: of
-      a batch the part that fits is answered, the rest fails and says which limit it was.
+    Queries for child runs become `Children`.
+
+    - Calls run at the same time, up to the question's limit of concurrency, each with its own reservation in the
+      ledger: of a batch the part that fits is answered, the rest fails and says which limit it was.
+    - A reply that must fit a schema is checked; what does not fit is told to the model, which is asked again.
     - A call that fails is a value with ``error``, never an exception and never text; the others of its batch go on.
     - When a query is cancelled, or the run is stopped, calls under way are cancelled; what is answered stays answered.
 
@@ -88,28 +57,60 @@ class Queries:
         self._sub_model = sub_model
         self._parent: Node | None = None
         self._numbers = counting(1)
+        self._runs = counting(1)
         self._batches = counting(1)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._cancels = 0
 
     def below(self, parent: Node) -> None:
         """Put the calls that come from now on below this turn (or run)."""
         self._parent = parent
         self._numbers = counting(1)
+        self._runs = counting(1)
         self._batches = counting(1)
 
     async def __call__(self, query: QueryDict) -> list[ReplyDict]:
-        """Answer one query of a cell, one reply for each prompt, in order."""
+        """Answer one query of a cell, one reply for each prompt (and sample), in order."""
         parent = self._parent
+        samples = query.get("n") or 1
+        prompts = [prompt for prompt in query["prompts"] for _ in range(samples)]
         if parent is None or self._closed:
-            return [_refused() for _ in query["prompts"]]
-        model = query["model"] or self._sub_model
+            return [_refused() for _ in prompts]
+        if query.get("kind") == "rlm":
+            return await self._child_runs(parent, query)
+        model, schema = query["model"] or self._sub_model, query.get("schema")
+        if schema is not None:
+            check("", schema)
+        batch = f"{parent.id}/b{next(self._batches)}" if query["batched"] or samples > 1 else None
+        nodes = [self._add(parent, prompt, model, batch) for prompt in prompts]
+        if query.get("at_depth"):
+            for node in nodes:
+                node.label = one_line(f"{AT_DEPTH}: {node.label}")
+        self._scope.doing(f"{count(len(nodes), 'call')} to {model}")
+        await self._all(nodes, [self._answer(node, schema) for node in nodes])
+        return [_reply(node, schema) for node in nodes]
+
+    async def _child_runs(self, parent: Node, query: QueryDict) -> list[ReplyDict]:
+        """Answer a query for child runs."""
+        from rlm_kernel.engine.children import Children, depth_reached
+
+        nest, prompts, model = self._scope.nest, query["prompts"], query["model"] or self._sub_model
+        if nest is None or not nest.left(self._scope.depth):
+            raise depth_reached(self._scope, model, prompts)
+        children = Children(self._scope, nest, self._sub_model)
         batch = f"{parent.id}/b{next(self._batches)}" if query["batched"] else None
-        nodes = [self._add(parent, prompt, model, batch) for prompt in query["prompts"]]
-        self._scope.control.doing(f"{count(len(nodes), 'call')} to {model}")
-        tasks = [asyncio.create_task(self._answer(node)) for node in nodes]
-        self._tasks.update(tasks)
+        nodes = [children.add(parent, next(self._runs), prompt, model, batch) for prompt in prompts]
+        self._scope.doing(count(len(nodes), "child run"))
+        pairs = zip(nodes, query["contexts"], strict=True)
+        await self._all(nodes, [children.run(node, parent.run_id, context) for node, context in pairs])
+        return [children.reply(node) for node in nodes]
+
+    async def _all(self, nodes: list[Node], jobs: list[Coroutine[object, object, None]]) -> None:
+        """Do what the nodes stand for, all at the same time."""
+        tasks: list[asyncio.Task[None]] = []
         try:
+            await self._start(jobs, tasks)
             if tasks:
                 await asyncio.wait(tasks)
         except asyncio.CancelledError:
@@ -119,13 +120,38 @@ class Queries:
             raise
         finally:
             self._tasks.difference_update(tasks)
-            self._scope.control.doing("the cell")
-        for node, task in zip(nodes, tasks, strict=True):
+            self._scope.doing("the cell")
+            for job in jobs[len(tasks) :]:
+                job.close()
+            for node in nodes:
+                if node.status == "pending":  # cancelled before its first step
+                    self._never_asked(node)
+        for node, task in zip(nodes, tasks, strict=False):
             self._look_after(node, task)
-        return [_reply(node) for node in nodes]
+
+    async def _start(self, jobs: list[Coroutine[object, object, None]], tasks: list[asyncio.Task[None]]) -> None:
+        """Start a few at a time, so that the first requests are on the wire before the last ones are written.
+
+        Started together they go out together and come back together: each wave of replies then waits until all of the
+        wave is read, and all of the next one written, which costs a tenth of a second with 256 at once.
+        """
+        cancels = self._cancels
+        for job in jobs:
+            task = asyncio.create_task(job)
+            tasks.append(task)
+            self._tasks.add(task)
+            if len(tasks) % BURST == 0:
+                await asyncio.sleep(0)
+                if self._cancels != cancels:
+                    return
+
+    def _never_asked(self, node: Node) -> None:
+        node.status, node.error, node.ended = "stopped", STOPPED, time()
+        self._scope.changed(node)
 
     def cancel(self) -> None:
         """End all calls under way; what was answered stays."""
+        self._cancels += 1
         for task in list(self._tasks):
             task.cancel()
 
@@ -149,13 +175,11 @@ class Queries:
         self._scope.add(node)
         return node
 
-    async def _answer(self, node: Node) -> None:
+    async def _answer(self, node: Node, schema: str | None) -> None:
         """Do one call and write what came of it into its node."""
+        request = ModelRequest(node.model or self._sub_model, (Message("user", node.prompt),), schema=schema)
         try:
-            async with self._scope.slots:
-                await self._scope.control.gate("call")
-                reply = await self._ask(node)
-            self._keep(node, reply)
+            await self._ask(node, request)
         except RlmError as problem:
             node.status, node.error, node.remedy = "failed", problem.message, problem.remedy
             if isinstance(problem, LimitExceeded):
@@ -170,25 +194,41 @@ class Queries:
                 node.status, node.error = "failed", "The engine failed in this call."
             self._scope.changed(node)
 
-    async def _ask(self, node: Node) -> ModelReply:
-        scope = self._scope
-        name = node.model or self._sub_model
-        model = scope.models.resolve(name)
-        request = scope.ledger.fit(ModelRequest(name, (Message("user", node.prompt),)))
-        reservation = await scope.ledger.reserve(worst_case(request, scope.rates))
-        node.status, node.started = "running", time()
-        scope.changed(node)
-        try:
-            reply = await model.complete(request)
-            scope.spend(node, request, reply.usage, reservation)
-        except asyncio.CancelledError:
-            scope.spend_cut(node, request, "", reservation)
-            raise
-        finally:
-            reservation.refund()
-        return reply
+    async def _ask(self, node: Node, request: ModelRequest) -> None:
+        """Ask until the reply fits its schema, or so often that it never will."""
+        tries, known = 0, True
+        while True:
+            reply = await self._exchange(node, request)
+            known = node.cached = known and reply.cached
+            if not self._keep(node, reply) or request.schema is None:
+                return
+            checked = check(reply.text, request.schema)
+            node.reply = checked.text
+            if not checked.errors:
+                return
+            errors = "\n".join(f"- {error}" for error in checked.errors)
+            _note_misfit(node, checked.errors)
+            if tries == SCHEMA_RETRIES:
+                node.status, node.error = "failed", f"The reply does not fit the schema: {checked.errors[0]}"
+                node.remedy = "Ask for less in one call, or another model."
+                return
+            tries += 1
+            told = prompt_of("schema", errors=errors, schema=request.schema)
+            said = Message("assistant", reply.text.strip() or "(empty reply)")
+            node.status = "running"
+            # The last misfit alone: a chain of them costs more and helps no model.
+            request = replace(request, messages=(request.messages[0], said, Message("user", told)))
 
-    def _keep(self, node: Node, reply: ModelReply) -> None:
+    async def _exchange(self, node: Node, request: ModelRequest) -> ModelReply:
+        exchange = Exchange(self._scope, request, node.run_id)
+        try:
+            await exchange.admit()
+            return await exchange.complete(node)
+        finally:
+            exchange.close()
+
+    def _keep(self, node: Node, reply: ModelReply) -> bool:
+        """Write a reply into its node; tells whether it is whole."""
         node.reply, node.model = reply.text, reply.model or node.model
         node.status = "done"
         if reply.finish == "length":
@@ -197,6 +237,7 @@ class Queries:
         elif reply.finish == "filter":
             node.status, node.error = "failed", "The endpoint withheld the reply."
             node.remedy = "Ask in other words, or another model."
+        return node.status == "done"
 
     def _look_after(self, node: Node, task: asyncio.Task[None]) -> None:
         """Log what is no failure of a model but of ours; the node says that it failed."""
@@ -205,8 +246,17 @@ class Queries:
             node.error = f"{type(problem).__name__}: {problem}"
 
 
-def _reply(node: Node) -> ReplyDict:
-    return ReplyDict(text=node.reply, error=_error(node), node_id=node.id, usage=node.usage.to_dict())
+def _note_misfit(node: Node, errors: list[str]) -> None:
+    """Write into the attempt that brought the reply why another one was made."""
+    if node.attempts:
+        last = replace(node.attempts[-1], error=f"does not fit the schema: {'; '.join(errors)}")
+        node.attempts = (*node.attempts[:-1], last)
+
+
+def _reply(node: Node, schema: str | None = None) -> ReplyDict:
+    failed = _error(node)
+    text = "" if schema is not None and failed else node.reply
+    return ReplyDict(text=text, error=failed, node_id=node.id, usage=node.usage.to_dict())
 
 
 def _error(node: Node) -> str | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from time import time
 from typing import TYPE_CHECKING, NoReturn
 
-from rlm_kernel.engine.budget import Meter, worst_case
+from rlm_kernel.engine.budget import Meter
+from rlm_kernel.engine.compaction import compact, needed
 from rlm_kernel.engine.control import Stopped
 from rlm_kernel.engine.conversation import left_note, person_note
+from rlm_kernel.engine.exchange import Exchange
 from rlm_kernel.engine.executor import AnswerState, CellRequest, CellResult
 from rlm_kernel.engine.guard import Clock, watched
 from rlm_kernel.engine.parse import ReplySplitter, final_cell
@@ -17,21 +20,25 @@ from rlm_kernel.engine.prompting import prompt
 from rlm_kernel.engine.shown import shown
 from rlm_kernel.errors import BadReplyError, LimitExceeded, ModelError, NamespaceDied, RequestRefusedError, RlmError
 from rlm_kernel.ids import child_id, new_cell_id
+from rlm_kernel.messages import Message, ModelReply, ModelRequest
+from rlm_kernel.models.memo import request_key
 from rlm_kernel.trace.records import Node, Outcome, Status, one_line
+from rlm_kernel.usage import Usage
 
 if TYPE_CHECKING:
-    from rlm_kernel.engine.budget import Reservation
     from rlm_kernel.engine.conversation import Conversation
     from rlm_kernel.engine.executor import Executor
     from rlm_kernel.engine.guard import Cause
-    from rlm_kernel.engine.queries import Queries, Scope
+    from rlm_kernel.engine.queries import Queries
+    from rlm_kernel.engine.scope import Scope
     from rlm_kernel.engine.settings import Settings
-    from rlm_kernel.messages import ModelReply, ModelRequest
 
 EXTRA_CHARS = 2_000
 """Characters read after the end of the cell, only because the true usage comes at the end of a reply."""
 BROKEN_STREAMS = 2
 """Streams in a row that may break off before the run fails."""
+LAST_CELLS = 10
+"""Of a person, between the end of a run and its going on, that are told."""
 SCOPE = "this question"
 
 _UNUSABLE = {
@@ -56,6 +63,7 @@ class Run:
         conversation: Begins with the question.
         settings: Its limits; the models are resolved already.
         model: Name of the root model.
+        after: The run it goes on with, which ended before there was an answer. Limits hold for both together.
     """
 
     def __init__(
@@ -67,6 +75,7 @@ class Run:
         conversation: Conversation,
         settings: Settings,
         model: str,
+        after: Run | None = None,
     ) -> None:
         self.node = node
         self.cancelled = False
@@ -78,13 +87,32 @@ class Run:
         self._conversation = conversation
         self._limits = settings.limits
         self._model = model
-        self._clock = Clock(settings.limits.seconds, scope.control)
-        self._turns = 0
+        self._turns = self._told = 0  # begun; and of these, told what came of them
         self._broken = 0  # streams in a row that broke off
         self._unusable = 0  # replies in a row that could not be used
         self._last_code = ""
         self._best = ""
+        self._seconds = 0.0
         self._person_cells: list[str] = []
+        self._counts: list[int] = []  # execution counts of its cells
+        if after is not None:
+            self._go_on(after)
+        self._clock = Clock(settings.limits.seconds, scope.control, self._seconds)
+
+    def _go_on(self, after: Run) -> None:
+        """Begin where another run has ended: what its last turn asked in vain is asked again."""
+        self._turns = self._told = after._told
+        self._seconds = after._seconds
+        self._best, self._last_code = after._best, after._last_code
+        self._person_cells, self._counts = after._person_cells[-LAST_CELLS:], after._counts
+        self._scope.numbers = after._scope.numbers
+        self._scope.numbers.rewind()
+        self._scope.ledger.take_over(after._scope.ledger)
+
+    @property
+    def conversation(self) -> Conversation:
+        """What the root model was told, and what it said."""
+        return self._conversation
 
     def note_cell(self, code: str, output: str) -> None:
         """A person's cell ran: the model is told with the next result."""
@@ -113,28 +141,56 @@ class Run:
             with suppress(NamespaceDied):
                 await self._executor.end()
             self._scope.changed(self.node)
-            self._scope.observers.run_ended(self._scope.tree, self.node)
+            if self.node.parent_id is None:
+                self._scope.observers.run_ended(self._scope.tree, self.node)
 
     def _end(self, outcome: Outcome, problem: RlmError | None = None) -> None:
         node = self.node
         node.outcome, node.status = outcome, _STATUS[outcome]
         node.reply = self._best
         node.ended = time()
+        self._seconds = self._clock.used
         if problem is not None:
             node.error, node.remedy = problem.message, problem.remedy
 
     async def _turn(self) -> None:
         """Do one turn: a reply, and what comes of it."""
-        await self._control.gate("call")
+        await self._make_room()
+        self._scope.numbers.mark()
         if self._turns >= self._limits.turns:
-            raise LimitExceeded("turns", self._turns + 1, self._limits.turns, SCOPE)
+            raise LimitExceeded("turns", self._turns + 1, self._limits.turns, self._scope.ledger.scope)
+        exchange = Exchange(self._scope, self._conversation.request(self._model), self.node.run_id)
+        try:
+            await self._admit(exchange)
+            await self._reply(exchange)
+        finally:
+            exchange.close()
+
+    async def _make_room(self) -> None:
+        """Summarise the older turns where the next reply might not fit into the model's window."""
+        what = needed(self._conversation, self._scope.models.window(self._model))
+        if what is None:
+            return
+        self._scope.doing("a summary of the first turns")
+        work = compact(self._scope, self.node, self._conversation, self._model, self._executor, what)
+        if cause := (await watched(work, self._control, self._clock)).cause:
+            self._give_up(cause)
+
+    async def _admit(self, exchange: Exchange) -> None:
+        """Wait until the root model may be asked; Stop and the limit of time end the waiting."""
+        self._scope.doing(f"the reply of {self._model}")
+        ended = await watched(exchange.admit(), self._control, self._clock)
+        if ended.cause:
+            self._give_up(ended.cause)
+
+    async def _reply(self, exchange: Exchange) -> None:
+        """Have the reply written, and do what it says."""
         self._turns += 1
-        request = self._scope.ledger.fit(self._conversation.request(self._model))
-        reservation = await self._scope.ledger.reserve(worst_case(request, self._scope.rates))
         node = self._add_turn()
         splitter = ReplySplitter()
         try:
-            reply = await self._read(node, splitter, request, reservation)
+            reply = await self._read(node, splitter, exchange)
+            exchange.close()  # the calls of its cell need the slot
             self._broken = 0
             code, unusable = self._judge(node, splitter, reply)
             if unusable:
@@ -148,7 +204,6 @@ class Run:
             if not self._is_worth_asking_again(problem, splitter):
                 raise
         finally:
-            reservation.refund()
             if node.status == "running":
                 node.status = "stopped"
             node.ended = time()
@@ -180,9 +235,7 @@ class Run:
         self._queries.below(node)
         return node
 
-    async def _read(
-        self, node: Node, splitter: ReplySplitter, request: ModelRequest, reservation: Reservation
-    ) -> ModelReply:
+    async def _read(self, node: Node, splitter: ReplySplitter, exchange: Exchange) -> ModelReply:
         """Have the root model write its reply, and pass it on while it does."""
 
         async def on_text(text: str) -> bool:
@@ -193,20 +246,10 @@ class Run:
                 return False
             return splitter.extra <= EXTRA_CHARS
 
-        self._control.doing(f"the reply of {self._model}")
-        model = self._scope.models.resolve(self._model)
-        try:
-            ended = await watched(model.complete(request, on_text), self._control, self._clock)
-        except ModelError:
-            if splitter.text:
-                self._scope.spend_cut(node, request, splitter.text, reservation)
-            raise
+        ended = await watched(exchange.complete(node, on_text), self._control, self._clock)
         reply = ended.result
-        if reply is None:
-            self._scope.spend_cut(node, request, splitter.text, reservation)
-        else:
-            self._scope.spend(node, request, reply.usage, reservation)
-            node.model = reply.model or self._model
+        if reply is not None:
+            node.model, node.cached = reply.model or self._model, reply.cached
             if not splitter.text:
                 self._tell_text(node, splitter, reply.text)
         for piece in splitter.finish():
@@ -216,6 +259,9 @@ class Run:
             node.label = code_label(node.code)
         if ended.cause or reply is None:
             self._give_up(ended.cause)
+        if reply.finish == "cut" and splitter.extra > EXTRA_CHARS:
+            # What was cut off is not used by us, so the reply is whole.
+            exchange.keep(replace(reply, text=splitter.text, finish="stop"))
         return reply
 
     def _tell_text(self, node: Node, splitter: ReplySplitter, text: str) -> None:
@@ -250,14 +296,13 @@ class Run:
                 "Ask again in other words, or with another model (%rlm --model NAME).",
                 model=self._model,
             )
-        self._conversation.turn(splitter.text, None, [prompt(name), *self._news()])
+        self._tell(splitter.text, None, [prompt(name)])
 
     async def _run_cell(self, node: Node, splitter: ReplySplitter, code: str) -> None:
         self._unusable = 0
-        self._last_code = code.strip()
         self._scope.changed(node)
         await self._control.gate("cell")
-        self._control.doing("the cell")
+        self._scope.doing("the cell")
         self._scope.observers.cell_starts(node)
         request = CellRequest(node.id, node.cell_id or new_cell_id(), code)
         ended = await watched(self._executor.run_cell(request), self._control, self._clock, self._interrupt)
@@ -270,7 +315,8 @@ class Run:
             node.status = "stopped"
             self._give_up(ended.cause)
         else:
-            self._conversation.turn(splitter.text, node.output, [*_cell_notes(result), *self._news()])
+            self._last_code = code.strip()
+            self._tell(splitter.text, node.output, _cell_notes(result))
 
     def _interrupt(self) -> None:
         # The cell first: it should see the interrupt, not failed calls that it might take for results.
@@ -278,13 +324,17 @@ class Run:
         self._queries.cancel()
 
     def _keep(self, node: Node, result: CellResult) -> None:
-        node.output = shown(result.outputs)
+        if result.execution_count is not None:
+            self._counts.append(result.execution_count)
+        node.output = shown(result.outputs, cells=self._counts)
         node.execution_count = result.execution_count
         node.status = {"ok": "done", "error": "done", "stopped": "stopped", "died": "failed"}[result.status]  # type: ignore[assignment]
         if result.status == "error":
             node.error = next((line for line in reversed(node.output.splitlines()) if line.strip()), "The cell failed.")
         elif result.status == "died":
             node.error = "The Python process ended in this cell; the state before it is back."
+            # So is the count of what was asked: the same requests, made again, find the replies they had.
+            self._scope.numbers.rewind()
         if result.answer["content"].strip():
             self._best = result.answer["content"]
 
@@ -294,16 +344,35 @@ class Run:
 
     def _give_up(self, cause: Cause | None) -> NoReturn:
         if cause == "seconds":
-            raise LimitExceeded("seconds", self._clock.used, self._limits.seconds or 0, SCOPE)
+            raise LimitExceeded("seconds", self._clock.used, self._limits.seconds or 0, self._scope.ledger.scope)
         if cause == "cancel":
             raise asyncio.CancelledError
         raise Stopped
 
-    def _news(self) -> list[str]:
-        """Give what the model is told beside the result: a person's cells, and what is left of the limits."""
+    def _tell(self, reply: str, output: str | None, notes: list[str]) -> None:
+        """Tell the model what came of its reply; besides a person's cells, and what is left of the limits."""
+        self._told = self._turns
         news, self._person_cells = self._person_cells, []
-        left = left_note(self._meters())
-        return [*news, left] if left else news
+        self._conversation.turn(reply, output, [*notes, *news, *self._left(reply, output, [*notes, *news])])
+
+    def _left(self, reply: str, output: str | None, notes: list[str]) -> list[str]:
+        """Say what is left, in the very words of the time before where a run has come here before.
+
+        A run whose replies come from the memo spends nothing: said anew, it would be something else, and all that
+        follows would have to be paid again.
+        """
+        scope, left = self._scope, left_note(self._meters())
+        if scope.models.endpoint_of(self._model) is None:
+            return [left] if left else []
+        told = [*self._conversation.request(self._model).messages, *(Message("user", each) for each in notes)]
+        told += [Message("assistant", reply), Message("user", output or "")]
+        request = ModelRequest(self._model, tuple(told))
+        key = request_key(request, "rlm:left")
+        if not scope.fresh and (before := scope.memo.find(key)) is not None:
+            return [before.text]
+        if left:
+            scope.memo.keep(key, request, ModelReply(left, Usage(), self._model))
+        return [left] if left else []
 
     def _meters(self) -> list[Meter]:
         meters = [Meter("turns", self._turns, self._limits.turns), *self._scope.ledger.meters()]

@@ -3,27 +3,84 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from time import time
 from typing import TYPE_CHECKING
 
-from rlm_kernel.engine.budget import Ledger, Rates
+from rlm_kernel.engine.budget import Ledger
+from rlm_kernel.engine.children import Nest
 from rlm_kernel.engine.control import Control
-from rlm_kernel.engine.conversation import Conversation, Earlier
+from rlm_kernel.engine.conversation import EARLIER_QUESTIONS, Earlier
+from rlm_kernel.engine.estimates import Rates
 from rlm_kernel.engine.observer import Observer, Observers
-from rlm_kernel.engine.queries import Queries, Scope
+from rlm_kernel.engine.occurrences import Occurrences
+from rlm_kernel.engine.opening import Opening
+from rlm_kernel.engine.queries import Queries
 from rlm_kernel.engine.run import SCOPE, Run
-from rlm_kernel.engine.settings import Settings
+from rlm_kernel.engine.scope import Scope
+from rlm_kernel.engine.settings import Settings, carried, from_dict, to_dict
 from rlm_kernel.errors import InputError
-from rlm_kernel.ids import NodeId, new_run_id
+from rlm_kernel.ids import CellId, NodeId, new_run_id
+from rlm_kernel.models.memo import Memo
+from rlm_kernel.models.slots import Slots
 from rlm_kernel.trace.records import Node, one_line
 from rlm_kernel.trace.tree import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
-    from rlm_kernel.engine.executor import Executor, QueryDict, ReplyDict
-    from rlm_kernel.ids import CellId
+    from rlm_kernel.engine.executor import Executor, Pool, QueryDict, ReplyDict
+    from rlm_kernel.models.memo import MemoStore
     from rlm_kernel.models.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A question as it is asked."""
+
+    question: str
+    opening: Opening
+    settings: Settings
+    base: Settings
+    """What held in the session, without the question's own options."""
+    cell_id: CellId | None
+    """The cell of the question, also where it goes on in another one."""
+
+    @classmethod
+    def recall(cls, question: str, details: Mapping[str, object], now: tuple[Settings, Settings]) -> Asking | None:
+        """Make it of what `details` gave in another session; ``None``: that is not known.
+
+        Args:
+            question: What was asked.
+            details: What was kept.
+            now: The settings of the session, and of this question, which may bring options of its own.
+        """
+        opening = Opening.from_dict(details.get("opening"))
+        if opening is None:
+            return None
+        # What a fresh session has not set is not a change: the cell that sets it may not have run again.
+        base, (session, own) = from_dict(details.get("base")), now
+        settings = carried(from_dict(details.get("settings")), base, carried(base, Settings(), own))
+        cell = details.get("cell")
+        return cls(question, opening, settings, session, CellId(cell) if isinstance(cell, str) else None)
+
+    def details(self) -> dict[str, object]:
+        """Give what it takes to ask the same again, as JSON can say it."""
+        return {
+            "opening": self.opening.to_dict(),
+            "settings": to_dict(self.settings),
+            "base": to_dict(self.base),
+            "cell": self.cell_id,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A run that ended before there was an answer."""
+
+    asked: Asking
+    run: Run
 
 
 class Session:
@@ -38,6 +95,9 @@ class Session:
         models: Finds the models by name.
         settings: What holds where a question brings nothing else.
         observers: Told what happens.
+        memo: Keeps replies, so that none is paid twice; without one they are kept as long as the session lasts.
+        recall: Gives the details of the run in which a cell asked a question before, in whatever session.
+        pool: Gives child runs their namespaces; without one, ``rlm_query`` becomes ``llm_query``.
     """
 
     def __init__(
@@ -46,6 +106,9 @@ class Session:
         models: Registry,
         settings: Settings | None = None,
         observers: Iterable[Observer] = (),
+        memo: MemoStore | None = None,
+        recall: Callable[[str, str], Mapping[str, object] | None] | None = None,
+        pool: Pool | None = None,
     ) -> None:
         self.tree = Tree()
         self.observers = Observers(observers)
@@ -56,10 +119,16 @@ class Session:
         """The node of the run that lasts; ``None`` where none does."""
         self._executor = executor
         self._models = models
-        self._rates = Rates()
+        self._rates = Rates(models.price)
+        self._memo = memo or Memo()
+        self._outside: tuple[object, Occurrences] = None, Occurrences()
         self._run: Run | None = None
+        self._recall = recall
+        self._pool = pool
         self._asking = False
         self._earlier: list[Earlier] = []
+        self._openings: dict[tuple[str, str], Opening] = {}
+        self._unfinished: Unfinished | None = None
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -81,15 +150,75 @@ class Session:
         Raises:
             InputError: There is no question, no context, or a run that lasts; nothing was started.
         """
-        if self._asking:
-            raise InputError("A question is being worked on already.", "Wait for its answer, or stop it.")
         question = question.strip()
         if not question:
             raise InputError("There is no question.", "Write it in the lines below %%rlm.")
+        async with self._at_work():
+            return await self._ask(question, settings or self.settings, cell_id)
+
+    @property
+    def unfinished(self) -> Node | None:
+        """The last run that a limit, a failure or the person ended before there was an answer."""
+        return self._unfinished.run.node if self._unfinished is not None else None
+
+    async def go_on(
+        self, *, settings: Settings | None = None, cell_id: CellId | None = None, from_start: bool = False
+    ) -> Node:
+        """Go on with the unfinished run, from where it ended: nothing is paid again.
+
+        Its question and what the model was told stay. Limits count for all of it together; those that were changed
+        since it was asked hold as they are now.
+
+        Args:
+            settings: What holds now; else those of the session.
+            cell_id: The notebook cell it goes on in.
+            from_start: Run all its cells again, with replies from the memo: the variables they made are gone.
+
+        Returns:
+            The node of a new run, as `ask` does.
+
+        Raises:
+            InputError: There is no unfinished run, or another lasts.
+        """
+        async with self._at_work():
+            last = self._unfinished
+            if last is None:
+                raise InputError("There is no run to go on with: the last one has its answer.")
+            asked, now = last.asked, settings or self.settings
+            again = replace(asked, settings=carried(asked.settings, asked.base, now), base=self.settings)
+            return await self._again(again, cell_id, None if from_start else last.run)
+
+    async def ask_again(self, asking: Asking, *, cell_id: CellId | None = None) -> Node:
+        """Ask a question of another session in the words it was asked in there; its replies are in the memo.
+
+        Args:
+            asking: The question, see `Asking.recall`.
+            cell_id: The notebook cell it is asked in now.
+
+        Returns:
+            The finished run, as `ask` does.
+
+        Raises:
+            InputError: What its model was told is not true here; the message says what is missing.
+        """
+        async with self._at_work():
+            return await self._again(asking, cell_id, None)
+
+    async def _again(self, asking: Asking, cell_id: CellId | None, after: Run | None) -> Node:
+        self.control.begin(each=asking.settings.mode == "each")
+        now = Opening.now(await self._executor.describe(), ())
+        asking.opening.check(now, names=after is None)
+        return await self._work(asking, cell_id, after)
+
+    @asynccontextmanager
+    async def _at_work(self) -> AsyncIterator[None]:
+        """Let nothing else be asked meanwhile."""
+        if self._asking:
+            raise InputError("A question is being worked on already.", "Wait for its answer, or stop it.")
         self._asking = True
         self._idle.clear()
         try:
-            return await self._ask(question, settings or self.settings, cell_id)
+            yield
         finally:
             self._asking = False
             self._run = self.current = None
@@ -97,16 +226,17 @@ class Session:
             self._idle.set()
 
     def note_cell(self, code: str, shown: str) -> None:
-        """A person's cell has run: the model of a run that lasts is told with its next result.
+        """A person's cell has run: the model of a run that lasts or goes on later is told with its next result.
 
         Args:
             code: The cell.
             shown: What it showed, as text (see `rlm_kernel.engine.shown.shown`).
         """
-        if self._run is not None:
-            self._run.note_cell(code, shown)
+        run = self._run or (self._unfinished.run if self._unfinished is not None else None)
+        if run is not None:
+            run.note_cell(code, shown)
 
-    async def query_outside(self, query: QueryDict, label: str) -> list[ReplyDict]:
+    async def query_outside(self, query: QueryDict, label: str, cell: object = None) -> list[ReplyDict]:
         """Answer an ``llm_query`` of a person's cell, as a run of its own in the tree.
 
         It is held by no pause; cancelling it ends its calls.
@@ -114,10 +244,15 @@ class Session:
         Args:
             query: What the cell asks.
             label: What the run is called in the tree.
+            cell: Which run of which cell asks: asked twice by the same one, a model may answer twice.
         """
         control = Control()
         control.begin()
         scope = self._scope(self.settings, control)
+        if cell is not None:
+            last, numbers = self._outside
+            scope.numbers = numbers if cell == last else scope.numbers
+            self._outside = cell, scope.numbers
         node = self._add_run(label, label, None)
         queries = Queries(scope, self._sub_model(self.settings))
         queries.below(node)
@@ -146,22 +281,64 @@ class Session:
         # From here on Stop counts, though nothing is in the tree yet.
         self.control.begin(each=settings.mode == "each")
         info = await self._executor.describe()
-        if info["context"] is None:
+        others = [each for each in self._earlier if cell_id is None or each.cell != cell_id]
+        now = Opening.now(info, others[-EARLIER_QUESTIONS:])
+        if now is None:
             raise InputError("There is no context to ask about.", 'Load a document first: context = load("FILE").')
-        conversation = Conversation(question, info["context"], info["names"], self._earlier)
+        opening = now if settings.fresh else self._as_told_before(question, cell_id, now)
+        if cell_id is not None:
+            self._openings[cell_id, question] = opening
+        return await self._work(Asking(question, opening, settings, self.settings, cell_id), cell_id)
+
+    def _as_told_before(self, question: str, cell_id: CellId | None, now: Opening) -> Opening:
+        """Give what the same cell was told with the same question before, if it is still true; else the facts as are.
+
+        Where a fresh session lacks names that were told then, they are not there yet: what is now is told.
+        """
+        if cell_id is None:
+            return now
+        before = self._openings.get((cell_id, question))
+        if before is None and self._recall is not None:
+            before = Opening.from_dict((self._recall(cell_id, question) or {}).get("opening"))
+        return before if before is not None and before.is_true(now) else now
+
+    async def _work(self, asking: Asking, cell_id: CellId | None, after: Run | None = None) -> Node:
+        """Do a run to its end, and remember it."""
+        settings, question = asking.settings, asking.question
         scope = self._scope(settings, self.control)
-        node = self._add_run(question, one_line(question), cell_id)
+        details = asking.details() | ({"continues": after.node.id} if after is not None else {})
+        node = self._add_run(question, question, cell_id, details)
         self.current = node
         queries = Queries(scope, self._sub_model(settings))
-        model = settings.model or self._models.default_root()
-        node.model = model
-        self._run = run = Run(node, scope, queries, self._executor, conversation, settings, model)
-        await run.go()
-        if node.reply:
-            self._earlier.append(Earlier(question, node.reply, node.outcome == "answered"))
+        node.model = model = settings.model or self._models.default_root()
+        depth = self._warm_pool(scope)
+        conversation = asking.opening.conversation(question, depth) if after is None else after.conversation
+        self._run = run = Run(node, scope, queries, self._executor, conversation, settings, model, after)
+        self._unfinished = None if self._replaces(asking) else self._unfinished
+        try:
+            await run.go()
+        finally:
+            self._remember(asking, run)
         if run.cancelled:
             raise asyncio.CancelledError
         return node
+
+    def _replaces(self, asking: Asking) -> bool:
+        """Tell whether the unfinished run is of the same cell."""
+        last = self._unfinished
+        if last is None or asking.cell_id is None:
+            return last is not None and last.asked.question == asking.question
+        return last.asked.cell_id == asking.cell_id
+
+    def _remember(self, asking: Asking, run: Run) -> None:
+        """Keep the answer for later questions, in the place of the one that its cell gave before."""
+        node, cell = run.node, asking.cell_id
+        if node.outcome != "answered":
+            self._unfinished = Unfinished(asking, run)
+        places = [at for at, each in enumerate(self._earlier) if cell is not None and each.cell == cell]
+        new = [Earlier(asking.question, node.reply, node.outcome == "answered", cell).shortened()] if node.reply else []
+        at = places[0] if places else len(self._earlier)
+        self._earlier[at : at + len(places)] = new
 
     def _scope(self, settings: Settings, control: Control) -> Scope:
         return Scope(
@@ -171,10 +348,22 @@ class Session:
             control=control,
             ledger=Ledger(settings.limits, scope=SCOPE),
             rates=self._rates,
-            concurrency=settings.limits.concurrency,
+            memo=self._memo,
+            slots=Slots(settings.limits.concurrency),
+            fresh=settings.fresh,
+            nest=Nest(self._pool, settings) if self._pool is not None else None,
         )
 
-    def _add_run(self, question: str, label: str, cell_id: CellId | None) -> Node:
+    def _warm_pool(self, scope: Scope) -> int:
+        """Get ready for child runs while the root model writes; gives how many levels there may be."""
+        if scope.nest is None or not scope.nest.left(0):
+            return 0
+        scope.nest.pool.warm()
+        return scope.nest.left(0)
+
+    def _add_run(
+        self, question: str, label: str, cell_id: CellId | None, details: Mapping[str, object] | None = None
+    ) -> Node:
         run_id = new_run_id()
         node = Node(
             id=NodeId(run_id),
@@ -186,6 +375,7 @@ class Session:
             prompt=question,
             started=time(),
             cell_id=cell_id,
+            details=details or {},
         )
         self.tree.add(node)
         self.observers.node_added(self.tree, node)

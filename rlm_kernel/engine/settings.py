@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 Mode = Literal["auto", "each"]
-Value = str | int | float | None
+Value = str | int | float | bool | None
 
+MOST_LEVELS = 8
+FRESH = "RLM_FRESH"
+"""Read by the kernel: set to anything but 0, questions are asked anew, as with ``--fresh``."""
 NONE_WORDS = ("none", "off")
 """Lift a limit."""
 DEFAULT_WORD = "default"
@@ -32,6 +35,8 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     mode: Mode = "auto"
     """``auto``: cells run as soon as they are written. ``each``: the run pauses before every cell."""
+    fresh: bool = False
+    """Whether every call is made anew; its reply is kept all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +45,27 @@ class Option:
 
     flag: str
     name: str
-    """The field of `Settings` or of its `Limits`; empty for an option that is not a setting."""
-    kind: Literal["model", "count", "amount", "choice", "flag"]
+    """The field of `Settings` or of its `Limits`; empty for a flag that is no setting."""
+    kind: Literal["model", "count", "levels", "amount", "choice", "flag"]
     metavar: str
     help: str
     choices: tuple[str, ...] = ()
     optional: bool = False
     """Whether ``none`` lifts it."""
+    sets: bool = True
+    """What a flag with a name sets."""
 
     @property
     def allowed(self) -> str:
         """Say in a few words what may be given."""
         if self.kind == "choice":
             return " or ".join(self.choices)
-        words = {"model": "a model's name or default", "count": "a whole number from 1", "amount": "a number above 0"}
+        words = {
+            "model": "a model's name or default",
+            "count": "a whole number from 1",
+            "levels": f"a whole number from 0 to {MOST_LEVELS}",
+            "amount": "a number above 0",
+        }
         return words.get(self.kind, "no value") + (" or none" if self.optional else "")
 
     def read(self, text: str) -> Value:
@@ -69,9 +81,10 @@ class Option:
             return None if text.lower() == DEFAULT_WORD else text
         if self.kind == "choice" and text.lower() in self.choices:
             return text.lower()
-        if self.kind in ("count", "amount"):
+        if self.kind in ("count", "levels", "amount"):
             number = _number(text.removeprefix("$"))
-            if self.kind == "count" and number >= 1 and number == int(number):
+            least, most = (0, MOST_LEVELS) if self.kind == "levels" else (1, math.inf)
+            if self.kind != "amount" and least <= number <= most and number == int(number):
                 return int(number)
             if self.kind == "amount" and number > 0:
                 return number
@@ -85,13 +98,16 @@ OPTIONS: tuple[Option, ...] = (
     Option("--max-tokens", "tokens", "count", "N", "tokens sent and received for a question", optional=True),
     Option("--max-calls", "calls", "count", "N", "model calls for a question, turns included", optional=True),
     Option("--max-turns", "turns", "count", "N", "replies of the root model for a question"),
+    Option("--max-depth", "depth", "levels", "N", "levels of rlm_query below a question; 0: none"),
     Option("--seconds", "seconds", "amount", "S", "seconds for a question, pauses not counted", optional=True),
     Option("--concurrency", "concurrency", "count", "N", "model calls under way at the same time"),
     Option("--mode", "mode", "choice", "MODE", "auto: cells run at once; each: pause before each", ("auto", "each")),
+    Option("--fresh", "fresh", "flag", "", "ask anew, also what was answered before; the new replies are kept"),
+    Option("--no-fresh", "fresh", "flag", "", "take replies that are kept: what is normal", sets=False),
     Option("--reset", "", "flag", "", "back to the defaults, before the other options"),
 )
 _BY_FLAG = {option.flag: option for option in OPTIONS}
-_IN_SETTINGS = frozenset({"model", "sub_model", "mode"})
+_IN_SETTINGS = frozenset({"model", "sub_model", "mode", "fresh"})
 
 
 def parse(words: Sequence[str], base: Settings) -> Settings:
@@ -114,7 +130,10 @@ def parse(words: Sequence[str], base: Settings) -> Settings:
         if option.kind == "flag":
             if given:
                 raise InputError(f"{flag} takes no value.")
-            reset = True
+            if option.name:
+                chosen[option.name] = option.sets
+            else:
+                reset = True
             continue
         if not given:
             if not rest or rest[0].startswith("--"):
@@ -131,6 +150,35 @@ def change(base: Settings, chosen: dict[str, Value]) -> Settings:
     limits = {name: value for name, value in chosen.items() if name not in _IN_SETTINGS}
     fields = {name: value for name, value in chosen.items() if name in _IN_SETTINGS}
     return replace(base, **fields, limits=replace(base.limits, **limits))  # type: ignore[arg-type]
+
+
+def carried(asked: Settings, then: Settings, now: Settings) -> Settings:
+    """Give the settings with which a question goes on: those it was asked with, but for what was changed since.
+
+    Args:
+        asked: What it was asked with.
+        then: What held otherwise at that time.
+        now: What holds now.
+    """
+    was, is_now = _flat(then), _flat(now)
+    changed = {name: value for name, value in is_now.items() if value != was[name]}
+    return replace(change(asked, changed), fresh=False)
+
+
+def to_dict(settings: Settings) -> dict[str, Value]:
+    """Give settings as JSON can say it."""
+    return _flat(settings)
+
+
+def from_dict(kept: object) -> Settings:
+    """Read what `to_dict` gave, also of another version; what is not known stays as it is by default."""
+    known = _flat(Settings())
+    given = kept if isinstance(kept, dict) else {}
+    return change(Settings(), {name: given[name] for name in known if name in given})
+
+
+def _flat(settings: Settings) -> dict[str, Value]:
+    return {option.name: value_of(settings, option) for option in OPTIONS if option.name}
 
 
 def value_of(settings: Settings, option: Option) -> Value:

@@ -7,7 +7,7 @@ from html import unescape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rlm_kernel.engine.executor import Output
 
@@ -22,17 +22,34 @@ _REPR = re.compile(r"<[^<>]*>")
 _TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _FRAME = re.compile(r"(?:File |Cell In\[|Input In |~?/|<)")
 _OWN_FRAME = re.compile(r"(?:  )?(?:Cell In\[|Input In )")
+_NUMBERED = re.compile(r"\b(?:Cell In |Cell In|Input In |Input In)\[(\d+)\]")
+_CELL_FILE = re.compile(r"<ipython-input-\d+-\w+>|[^\s\"'<>|]*\bipykernel_\d+[/\\]+\d+\.py")
+_ADDRESS = re.compile(r"(?<= at )0x[0-9a-fA-F]{6,16}\b")
 
 
-def shown(outputs: Iterable[Output], limit: int = SHOWN_CHARS) -> str:
+def shown(outputs: Iterable[Output], limit: int = SHOWN_CHARS, cells: Sequence[int] = ()) -> str:
     """Write what a cell showed as text: streams, the value of the last expression, displays, the error.
+
+    What changes from one time to the next although nothing happens otherwise is left out or counted from the run's
+    first cell: execution counts, addresses of objects, files that stand for cells. The same run asks the same again.
 
     Args:
         outputs: The cell's outputs in order.
         limit: Characters to keep, head and tail.
+        cells: The execution counts of the run's cells, in order.
     """
     parts = [text for output in outputs if (text := _text(output).strip("\n"))]
-    return head_and_tail("\n".join(parts), limit)
+    return head_and_tail(lasting("\n".join(parts), cells), limit)
+
+
+def lasting(text: str, cells: Sequence[int] = ()) -> str:
+    """Take away what would be different in another process or later in the same one."""
+
+    def numbered(found: re.Match[str]) -> str:
+        number = int(found.group(1))
+        return f"Cell In[{cells.index(number) + 1}]" if number in cells else "Cell above"
+
+    return _ADDRESS.sub("0x…", _CELL_FILE.sub("<cell>", _NUMBERED.sub(numbered, text)))
 
 
 def head_and_tail(text: str, limit: int, head_share: float = HEAD_SHARE) -> str:
@@ -62,9 +79,8 @@ def _text(output: Output) -> str:
     if kind == "error":
         return error_text(output.get("ename", ""), output.get("evalue", ""), output.get("traceback", []))
     text = rich_text(output.get("data", {}))
-    number = output.get("execution_count")
-    if kind == "execute_result" and number is not None:
-        return f"Out[{number}]:{chr(10) if chr(10) in text else ' '}{text}"
+    if kind == "execute_result":
+        return f"Out:{chr(10) if chr(10) in text else ' '}{text}"
     return text
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
 from typing import TYPE_CHECKING
 
+from rlm_kernel.engine.executor import DepthReached
 from rlm_kernel.errors import RlmError
 from rlm_kernel.host import validate
 
@@ -30,17 +33,19 @@ class Answers:
         self._live_parent = live_parent
         self._tasks: dict[int, tuple[Link, asyncio.Task[None]]] = {}
 
-    def begin(self, link: Link, message: Json) -> None:
-        """Start to answer a message."""
+    def begin(self, link: Link, message: Json, fd: int | None = None) -> None:
+        """Start to answer a message; the file that came with it is closed with the answer."""
         number = validate.integer(message.get("rid"), -1)
         if number < 0 or number in self._tasks:
+            _close(fd)
             raise validate.Invalid("a question without a number of its own")
-        task = asyncio.get_running_loop().create_task(self._serve(link, number, message))
+        task = asyncio.get_running_loop().create_task(self._serve(link, number, message, fd))
+        task.add_done_callback(lambda _: _close(fd))  # a task that is cancelled before it runs has no `finally`
         self._tasks[number] = (link, task)
 
-    async def _serve(self, link: Link, number: int, message: Json) -> None:
+    async def _serve(self, link: Link, number: int, message: Json, fd: int | None) -> None:
         try:
-            value = await self._answer(message)
+            value = await self._answer(message, fd)
             link.send({"t": "answer", "rid": number, "v": value})
         except RlmError as error:
             link.send({"t": "answer", "rid": number, "error": error.message, "remedy": error.remedy})
@@ -52,10 +57,13 @@ class Answers:
         finally:
             self._tasks.pop(number, None)
 
-    async def _answer(self, message: Json) -> object:
+    async def _answer(self, message: Json, fd: int | None) -> object:
         parent = self._live_parent(message.get("p"))
         if message["t"] == "query":
-            return await self._listener.query(validate.query(message), parent)
+            try:
+                return await self._listener.query(validate.query(message, fd), parent)
+            except DepthReached as reached:
+                return {"at_depth": reached.chars}
         if message["t"] == "magic":
             return await self._listener.magic(str(message.get("line", "")), parent)
         return await self._listener.input(str(message.get("prompt", "")), message.get("password") is True, parent)
@@ -76,3 +84,9 @@ class Answers:
         for _, task in self._tasks.values():
             task.cancel()
         self._tasks.clear()
+
+
+def _close(fd: int | None) -> None:
+    if fd is not None:
+        with contextlib.suppress(OSError):
+            os.close(fd)

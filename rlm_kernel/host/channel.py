@@ -56,11 +56,18 @@ class Channel:
     - knows which parents and which comms are live
     """
 
-    def __init__(self, listener: Listener, owner: Owner) -> None:
+    def __init__(self, listener: Listener, owner: Owner, spawned: Spawned | None = None) -> None:
+        """Nothing is connected yet.
+
+        Args:
+            listener: Told outputs and questions.
+            owner: Told what happens to cells.
+            spawned: A process that was started already.
+        """
         self.answers = Answers(listener, self.live_parent)
         self.comms: set[str] = set()
         """Comms of the namespace that are open."""
-        self.pid = 0
+        self.pid = spawned.process.pid if spawned is not None else 0
         self.current: MsgId | None = None
         """The request that runs now: subprocesses print for it."""
         self.crash = ""
@@ -77,7 +84,7 @@ class Channel:
         self._parents: dict[MsgId, None] = {}
         self._numbers = itertools.count(1)
         self._pending: dict[int, asyncio.Future[Json]] = {}
-        self._spawned: Spawned | None = None
+        self._spawned = spawned
         self._link: Link | None = None
         self._pipes: OutputPipes | None = None
         self._pidfd = -1
@@ -265,14 +272,15 @@ class Channel:
             self._stream = validate.stream(message, self.live_parent)
             return
         self._joiner.flush()
+        fd = link.take_fd(message)
         if kind == "pub":
             published = validate.published(frame, self.live_parent)
             self.note_comm(published.msg_type, published.content)
             self._listener.published(published)
         elif kind == "reply":
-            self._replied(link, message)
+            self._replied(message, fd)
         elif kind in ASKS:
-            self.answers.begin(link, message)
+            self.answers.begin(link, message, fd)
         elif kind == "cancel":
             self.answers.cancel(message.get("rid"))
         elif kind == "begins":
@@ -282,13 +290,13 @@ class Channel:
         else:
             raise validate.Invalid(f"a message of type {kind!r:.40}")
 
-    def _replied(self, link: Link, message: Json) -> None:
+    def _replied(self, message: Json, fd: int | None) -> None:
         number, value = message.get("rid"), message.get("v")
         future = self._pending.get(number) if isinstance(number, int) else None
         self._drain_pipes()
         self._joiner.flush()
-        self.fds += link.fds
-        link.fds.clear()
+        if fd is not None:
+            self.fds.append(fd)
         if future is not None and not future.done():
             future.set_result(value if isinstance(value, dict) else {})
 

@@ -62,6 +62,10 @@ class ProcessExecutor(Executor, Listener):
         self._queries = None
         await self.process.ask("end_run", {})
 
+    async def set_variable(self, name: str, value: object) -> None:
+        """Set a variable of the namespace."""
+        await self.process.ask("set_variable", {"name": name, "value": value})
+
     async def run_cell(self, cell: CellRequest) -> CellResult:
         """Run one cell to its end."""
         return await self._run(cell.code, cell.cell_id)

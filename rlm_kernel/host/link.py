@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,10 @@ class Link:
             return False
         return len(data) == CHUNK and not self.lost.is_set()
 
+    def take_fd(self, message: Json) -> int | None:
+        """Give the file descriptor that came with a message; the caller closes it."""
+        return self.fds.pop(0) if message.get("fd") is True and self.fds else None
+
     def drain(self) -> None:
         """Read all that has come so far."""
         while not self.lost.is_set() and self._read():
@@ -144,4 +149,7 @@ class Link:
             self._loop.remove_reader(self._sock)
             self._loop.remove_writer(self._sock)
         self._sock.close()
+        for fd in self.fds:
+            os.close(fd)
+        self.fds.clear()
         self._on_lost(self)

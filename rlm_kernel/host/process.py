@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 from rlm_kernel.errors import InputError, NamespaceDied
 from rlm_kernel.host import validate
 from rlm_kernel.host.channel import Channel
+from rlm_kernel.host.nursery import Nursery
 from rlm_kernel.host.outcome import cell_reply, died_reply, words_of_death
 from rlm_kernel.host.parked import FORK_IS_SAFE, Parked, ParkedList
 from rlm_kernel.host.records import ExecuteReply, ExecuteRequest, Json, Listener, Published
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rlm_kernel.host.spawn import Spawned
 
 __all__ = ["ExecuteReply", "ExecuteRequest", "Json", "Listener", "NamespaceProcess", "Published"]
 
@@ -31,18 +34,29 @@ class NamespaceProcess:
     - one cell at a time; a checkpoint before it, and back to it when the process dies
     - interrupts: SIGINT, and SIGKILL where that does not help
     - a fresh process where there is no checkpoint to go back to
+    - a `nursery`, forked off before the first cell, for the namespaces of child runs
 
     Messages are the `Channel`'s. All of it runs on one asyncio loop.
     """
 
-    def __init__(self, listener: Listener, *, checkpoints: bool = True, kill_after: float = 2.0) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        *,
+        checkpoints: bool = True,
+        kill_after: float = 2.0,
+        spawned: Spawned | None = None,
+    ) -> None:
         """Nothing is started yet.
 
         Args:
             listener: Is told what the namespace says.
             checkpoints: Whether to take them; they are taken on Linux only.
             kill_after: Seconds a cell has to end after an interrupt.
+            spawned: A process that was started already, for one child run: no other takes its place when it dies.
         """
+        self.nursery: Nursery | None = None
+        """Where namespaces for child runs are forked; ``None`` where that cannot be done."""
         self.execution_count = 1
         """The number the next cell gets."""
         self.checkpoint_refusal: str | None = None
@@ -52,12 +66,15 @@ class NamespaceProcess:
             self._off = "checkpoints need Linux"
         self._kill_after = kill_after
         self._listener = listener
-        self._channel = Channel(listener, self)
+        self._channel = Channel(listener, self, spawned)
+        self._for_child = spawned is not None
         self._parked = ParkedList()
         self._lock = asyncio.Lock()
         self._mending: asyncio.Task[None] | None = None
         self._replacing = False
         self._closed = False
+        self.fresh_starts = 0
+        """How many times it was started anew with nothing in it, after it had died."""
         self._running: ExecuteRequest | None = None
         self._begun = False
         self._interrupted = False
@@ -94,8 +111,16 @@ class NamespaceProcess:
         self._replacing = True
         try:
             await self._channel.start()
+            await self._open_nursery()
         finally:
             self._replacing = False
+
+    async def _open_nursery(self) -> None:
+        if self._for_child or not FORK_IS_SAFE:
+            return
+        await self._channel.request("nursery", {})
+        if self._channel.fds:
+            self.nursery = Nursery(socket.socket(fileno=self._channel.fds.pop(0)))
 
     async def close(self) -> None:
         """End the process, its checkpoints and whatever they started."""
@@ -103,7 +128,13 @@ class NamespaceProcess:
         if self._mending is not None:
             self._mending.cancel()
         self._parked.clear()
+        self._close_nursery()
         self._channel.end()
+
+    def _close_nursery(self) -> None:
+        if self.nursery is not None:
+            self.nursery.close()
+            self.nursery = None
 
     # ---- asking
 
@@ -119,8 +150,9 @@ class NamespaceProcess:
         history      content of history_request                        content of history_reply
         comm_open, comm_msg, comm_close: content, header, metadata      {}
         describe                                                        NamespaceInfo
-        begin_run                                                       {}: ``answer`` is new
+        begin_run    told (optional), goes_on (optional)                {}: ``answer`` is new, unless it goes on
         end_run                                                         {}
+        set_variable name, value (anything JSON can hold)               {}
         set_count    count: number of the next cell, code (optional)    {count}
         stat                                                            pid, rss, pss (bytes), threads
         ============ ================================================== =====================================
@@ -133,7 +165,12 @@ class NamespaceProcess:
         if kind.startswith("comm_"):
             self._channel.note_parent(fields["header"].get("msg_id"))
             self._channel.note_comm(kind, fields["content"])
-        reply = await self._channel.request(kind, fields, buffers)
+        try:
+            reply = await self._channel.request(kind, fields, buffers)
+        except NamespaceDied:
+            if not self._for_child:
+                raise
+            raise NamespaceDied(await self._reason()) from None
         if kind == "set_count":
             self.execution_count = validate.integer(reply.get("count"), self.execution_count)
         return reply
@@ -233,11 +270,14 @@ class NamespaceProcess:
 
     async def _fresh(self) -> None:
         """Start a new process in place of the old one."""
+        self.fresh_starts += 1
         self._replacing = True
         try:
             self._parked.clear()
+            self._close_nursery()
             self._channel.end()
             await self._channel.start()
+            await self._open_nursery()
         finally:
             self._replacing = False
         self.execution_count = 1
@@ -253,6 +293,8 @@ class NamespaceProcess:
     async def _recover(self, count: int, request: ExecuteRequest) -> ExecuteReply:
         """Go on after the process died in a cell: from this cell's own checkpoint, never from an older one."""
         died = await self._reason()
+        if self._for_child:
+            raise NamespaceDied(died)
         refusal = self.checkpoint_refusal
         parked = self._parked.get(count) if refusal is None else None
         restored = parked is not None and await self._restore(parked)
@@ -276,7 +318,7 @@ class NamespaceProcess:
 
     def process_lost(self) -> None:
         """Mend it, where nobody waits for a cell."""
-        if not (self._closed or self._replacing or self.busy or self._mending):
+        if not (self._closed or self._replacing or self.busy or self._mending or self._for_child):
             self._mending = asyncio.get_running_loop().create_task(self._mend())
 
     async def _mend(self) -> None:
@@ -312,6 +354,11 @@ class NamespaceProcess:
                 self._killer = asyncio.get_running_loop().call_later(self._kill_after, self._kill_cell)
         self._channel.signal_interrupt()
         self._channel.answers.interrupt()
+
+    def kill(self) -> None:
+        """Kill the process without asking the cell; what waits for it fails with `NamespaceDied`."""
+        self._killed = True
+        self._channel.signal_kill()
 
     def cell_begins(self) -> None:
         """Send the interrupt that came too early."""

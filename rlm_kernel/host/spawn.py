@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rlm_kernel.errors import NamespaceDied
 
@@ -22,11 +22,32 @@ SECRET_NAMES = re.compile(
 )
 
 
+class ChildProcess(Protocol):
+    """What is asked of a process: ``subprocess.Popen`` has it, and what was forked elsewhere imitates it."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id, which is that of its group."""
+        ...
+
+    def poll(self) -> int | None:
+        """Give its exit code, negative for a signal; ``None`` where it lives or nothing is known."""
+        ...
+
+    def kill(self) -> None:
+        """Kill it."""
+        ...
+
+    def wait(self) -> object:
+        """Wait for its end."""
+        ...
+
+
 @dataclass(slots=True)
 class Spawned:
     """A process that was started, and our ends of what it shares with us."""
 
-    process: subprocess.Popen[bytes]
+    process: ChildProcess
     connection: socket.socket
     lifeline: int
     """Writing end of a pipe nobody writes to: when it closes, also by our own death, the process group is killed."""
@@ -49,8 +70,42 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if not SECRET_NAMES.match(name)}
 
 
-def spawn(environ: Mapping[str, str] = os.environ) -> Spawned:
+class Ends:
+    """Both ends of what a namespace process shares with us, before there is the process."""
+
+    def __init__(self) -> None:
+        self._ours, self._theirs = socket.socketpair()
+        self._out, self.out = os.pipe()
+        self._err, self.err = os.pipe()
+        self.lifeline, self._life = os.pipe()
+        self._crash, self.crash = os.pipe()
+        self.connection = self._theirs.fileno()
+
+    def close_theirs(self) -> None:
+        """Let go of its ends: it has them."""
+        self._theirs.close()
+        for fd in (self.out, self.err, self.lifeline, self.crash):
+            os.close(fd)
+
+    def close_ours(self) -> None:
+        """Let go of our ends: there will be no process."""
+        self._ours.close()
+        for fd in (self._out, self._err, self._life, self._crash):
+            os.close(fd)
+
+    def of(self, process: ChildProcess) -> Spawned:
+        """Give our ends together with the process that has the others."""
+        for fd in (self._out, self._err, self._crash):
+            os.set_blocking(fd, False)
+        return Spawned(process, self._ours, self._life, self._crash, {self._out: "stdout", self._err: "stderr"})
+
+
+def spawn(environ: Mapping[str, str] = os.environ, context: int | None = None) -> Spawned:
     """Start a namespace process.
+
+    Args:
+        environ: Its environment; keys are taken out.
+        context: The file with what a parent hands over to it.
 
     Raises:
         NamespaceDied: This system cannot pass file descriptors to a process (Windows).
@@ -59,27 +114,22 @@ def spawn(environ: Mapping[str, str] = os.environ) -> Spawned:
         raise NamespaceDied(
             "Cells cannot be run on this system.", "rlm-kernel needs Linux or macOS; on Windows, use WSL."
         )
-    ours, theirs = socket.socketpair()
-    out_read, out_write = os.pipe()
-    err_read, err_write = os.pipe()
-    life_read, life_write = os.pipe()
-    crash_read, crash_write = os.pipe()
-    shared = (theirs.fileno(), life_read, crash_write)
+    ends = Ends()
+    passed = [ends.connection, ends.lifeline, ends.crash, *([] if context is None else [context])]
     try:
         process = subprocess.Popen(
             # -P: a file of the person's called random.py must not break the start.
-            [sys.executable, "-P", "-m", "rlm_kernel.namespace", *map(str, shared)],
-            pass_fds=shared,
+            [sys.executable, "-P", "-m", "rlm_kernel.namespace", *map(str, passed)],
+            pass_fds=passed,
             stdin=subprocess.DEVNULL,
-            stdout=out_write,
-            stderr=err_write,
+            stdout=ends.out,
+            stderr=ends.err,
             start_new_session=True,
             env=clean_environment(environ),
         )
+    except OSError:
+        ends.close_ours()
+        raise
     finally:
-        theirs.close()
-        for fd in (out_write, err_write, life_read, crash_write):
-            os.close(fd)
-    for fd in (out_read, err_read, crash_read):
-        os.set_blocking(fd, False)
-    return Spawned(process, ours, life_write, crash_read, {out_read: "stdout", err_read: "stderr"})
+        ends.close_theirs()
+    return ends.of(process)

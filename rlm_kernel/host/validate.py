@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rlm_kernel.engine.executor import ContextHandle
 from rlm_kernel.host.records import Published
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ _SHAPES: dict[str, dict[str, type | tuple[type, ...]]] = {
     "comm_close": {"comm_id": str, "data": dict},
 }
 """The messages a namespace may publish, and the fields each must have."""
+
+
+MOST_CALLS = 1_000_000
+"""Calls of one query; more are a slip."""
 
 
 class Invalid(Exception):
@@ -69,8 +74,13 @@ def stream(message: Json, live_parent: Callable[[object], MsgId | None]) -> tupl
     return name, live_parent(message.get("p"))
 
 
-def query(message: Json) -> QueryDict:
-    """Check what a cell asks of sub-models."""
+def query(message: Json, fd: int | None = None) -> QueryDict:
+    """Check what a cell asks of sub-models.
+
+    Args:
+        message: What came.
+        fd: The file with the contexts of child runs.
+    """
     value = message.get("q")
     if not isinstance(value, dict):
         raise Invalid("a query without fields")
@@ -79,7 +89,32 @@ def query(message: Json) -> QueryDict:
         raise Invalid("a query without prompts")
     if not (model is None or isinstance(model, str)) or not (line is None or isinstance(line, int)):
         raise Invalid("a query with a model that is no name")
-    return {"prompts": prompts, "model": model, "batched": bool(value.get("batched")), "line": line}
+    checked: QueryDict = {"prompts": prompts, "model": model, "batched": bool(value.get("batched")), "line": line}
+    if value.get("at_depth") is True:
+        checked["at_depth"] = True
+    if isinstance(schema := value.get("schema"), str):
+        checked["schema"] = schema
+    if (samples := integer(value.get("n"), 1)) > 1:
+        if samples * len(prompts) > MOST_CALLS:
+            raise Invalid(f"a query for {samples * len(prompts):,} calls")
+        checked["n"] = samples
+    if value.get("kind") == "rlm":
+        checked["kind"] = "rlm"
+        checked["contexts"] = _contexts(value.get("spans"), fd, len(prompts))
+    return checked
+
+
+def _contexts(spans: Any, fd: int | None, count: int) -> list[ContextHandle]:
+    if fd is None or not isinstance(spans, list) or len(spans) != count:
+        raise Invalid("a query for child runs without a context for each")
+    handles = []
+    for span in spans:
+        numbers = span if isinstance(span, list) and len(span) == 2 else [-1, -1]
+        offset, length = (integer(number, -1) for number in numbers)
+        if offset < 0 or length < 0:
+            raise Invalid("a context that lies nowhere")
+        handles.append(ContextHandle(fd, offset, length))
+    return handles
 
 
 def answer_state(value: Any) -> AnswerState:

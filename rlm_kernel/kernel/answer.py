@@ -58,7 +58,8 @@ def live_line(tree: Tree, run: LiveRun, control: Control) -> Status:
     state: RunState = "running" if control.state == "idle" else control.state
     turns = [each for each in tree.children(run.node.id) if each.kind == "turn"] if run.node else []
     usage = tree.total(run.node.id) if run.node else Usage()
-    parts = [HEAD[state], f"turn {max(1, len(turns))}", usage.describe()]
+    spent = tree.spent(run.node.id) if run.node else usage.describe()
+    parts = [HEAD[state], f"turn {max(1, len(turns))}", spent]
     if control.waits_for:
         parts.append(f"waiting for {control.waits_for}")
     return {"state": state, "text": " · ".join(parts), "turn": len(turns), "usage": usage.to_dict()}
@@ -72,7 +73,7 @@ def last_line(tree: Tree, run: LiveRun) -> Status:
     usage = tree.total(node.id)
     turns = sum(1 for each in tree.children(node.id) if each.kind == "turn")
     words = {"answered": "Answered", "limit": "Limit reached", "failed": "Failed", "stopped": "Stopped"}
-    text = f"{words.get(node.outcome or '', 'Ended')} · {count(turns, 'turn')} · {usage.describe()}"
+    text = f"{words.get(node.outcome or '', 'Ended')} · {count(turns, 'turn')} · {tree.spent(node.id)}"
     return {"state": "ended", "text": text, "turn": turns, "usage": usage.to_dict()}
 
 

@@ -9,10 +9,13 @@ import time
 from collections import ChainMap
 from typing import TYPE_CHECKING, Any
 
+from rlm_kernel.engine.keeping import Keeping
+from rlm_kernel.engine.settings import FRESH, Settings
 from rlm_kernel.errors import InputError, RlmError
 from rlm_kernel.ids import CellId
 from rlm_kernel.kernel import magics
 from rlm_kernel.kernel.answer import Inline, Ticker, last_line, live_line, publish_output
+from rlm_kernel.kernel.going import GoingOn
 from rlm_kernel.kernel.journal import Journal, LiveRun
 from rlm_kernel.kernel.livecells import LiveCells
 from rlm_kernel.kernel.pages import Pages
@@ -24,13 +27,12 @@ if TYPE_CHECKING:
 
     from rlm_kernel.engine.executor import Output, QueryDict, ReplyDict
     from rlm_kernel.engine.session import Session
-    from rlm_kernel.engine.settings import Settings
     from rlm_kernel.ids import MsgId
     from rlm_kernel.kernel.protocol import Status
     from rlm_kernel.kernel.services import Ident, KernelServices, Message
     from rlm_kernel.models.registry import Registry
     from rlm_kernel.panel.widget import Panel
-    from rlm_kernel.trace.records import Outcome
+    from rlm_kernel.trace.records import Node, Outcome
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -54,6 +56,13 @@ class Asking:
         self._ticker = Ticker(self._show_line)
         self._environ: MutableMapping[str, str] = ChainMap({}, os.environ)
         """Where models look for keys and names: what was typed here, else the environment."""
+        self._keeping = Keeping(self._say, self._notebook)
+        self._answering = ""
+        """The message id of the question that is being answered."""
+        self._heard: Message | None = None
+        """The last request that came to the session: what is to be said without being asked is said there."""
+        self._starts = 0
+        """How often the namespace had been started anew when the last run ended."""
         self._made: Session | None = None
         self._models: Registry | None = None
         self._panel: Panel | None = None
@@ -67,10 +76,20 @@ class Asking:
         """The session; made now if there is none."""
         if self._made is None:
             from rlm_kernel.engine.session import Session
+            from rlm_kernel.host.pool import WarmPool
             from rlm_kernel.models.registry import Registry
 
             self._models = Registry(self._environ)
-            self._made = Session(self._cells, self._models, observers=[self._cells])
+            settings = Settings(fresh=self._environ.get(FRESH, "").strip() not in ("", "0"))
+            self._made = Session(
+                self._cells,
+                self._models,
+                settings,
+                observers=[self._cells, self._keeping],
+                memo=self._keeping,
+                recall=self._keeping.asked,
+                pool=WarmPool(self._kernel.process),
+            )
             self._made.control.on_change.append(self._control_changed)
         return self._made
 
@@ -89,11 +108,28 @@ class Asking:
             await self._made.close()
         if self._models is not None:
             await self._models.close()
+        self._keeping.close()
+
+    def _notebook(self) -> str:
+        """Name the notebook, so that it is the same one in the next kernel."""
+        return self._environ.get("JPY_SESSION_NAME", "") or self._pages.path or os.getcwd()
+
+    def _say(self, text: str) -> None:
+        """Tell the person something they have not asked for."""
+        log.warning("%s", text)
+        if self._heard is not None:
+            self._kernel.publish("stream", {"name": "stderr", "text": f"{text}\n"}, self._heard)
 
     # -- questions ------------------------------------------------------------------------------------------------
 
-    def is_question(self, code: str) -> bool:
-        """Tell whether a cell is answered here and not run in the namespace."""
+    def is_question(self, message: Message) -> bool:
+        """Tell whether a cell is answered here and not run in the namespace.
+
+        ``%rlm resume`` is an order to a run that is paused, and otherwise as good as a question.
+        """
+        code = str(message["content"].get("code", ""))
+        if magics.is_go_on(code):
+            return self.paused_since is None or message["header"]["msg_id"] == self._answering
         return magics.is_question(code)
 
     async def ask(self, code: str, parent: Message, ident: Ident, cell_id: str | None, allow_stdin: bool) -> Json:
@@ -106,6 +142,7 @@ class Asking:
         anchor = CellId(cell_id) if isinstance(cell_id, str) and cell_id else None
         run = LiveRun(parent, ident, anchor, execution_count, allow_stdin, fallback=not self._pages.has(client))
         run.owner = client
+        self._answering, self._heard = run.msg_id, parent
         try:
             return await self._answer(run, code)
         except RlmError as error:
@@ -114,6 +151,7 @@ class Asking:
             log.exception("Answering a question")
             return self._refuse(run, RlmError(f"The kernel failed: {type(error).__name__}: {error}"))
         finally:
+            self._answering = ""
             self._cells.expect(None)
             self._cells.run = None
 
@@ -122,16 +160,31 @@ class Asking:
         asked = magics.read_question(code, session.settings)
         if session.control.state != "idle":
             raise InputError("A run is going already.", "Wait for its end, or stop it with %rlm stop.")
+        going = GoingOn(session, self._keeping, asked, run.anchor)
+        if going.nothing:
+            self._print(run, going.nothing)
+            return _ok(run.execution_count)
         self._cells.expect(run)
         if not run.fallback:
             self._show_panel(run.request)
         self._ticker.touch()
         try:
-            node = await session.ask(asked.question, settings=asked.settings, cell_id=run.anchor)
+            node = await self._work(going, run)
         finally:
             self._ticker.stop()
+            self._starts = self._kernel.process.fresh_starts
         run.node = node
         return self._finish(run)
+
+    async def _work(self, going: GoingOn, run: LiveRun) -> Node:
+        """Have the question answered, or the run gone on with."""
+        if said := await going.look(self._cells):
+            self._print(run, said)
+        run.replaces = going.replaces
+        return await going.work(lost=self._starts != self._kernel.process.fresh_starts)
+
+    def _print(self, run: LiveRun, text: str) -> None:
+        self._kernel.publish("stream", {"name": "stdout", "text": f"{text}\n"}, run.request)
 
     def _finish(self, run: LiveRun) -> Json:
         """Show the answer, tell the pages, and give the reply."""
@@ -229,7 +282,7 @@ class Asking:
         if read is not None:
             self._check_models(read)
             session.settings = read
-        return magics.show(session.settings, self._registry, self._spent())
+        return magics.show(session.settings, self._registry, self._spent(), self._keeping.where())
 
     async def _take_key(self, parent: MsgId | None) -> str:
         """Ask for the API key; it goes neither into the notebook nor into the process that runs cells."""
@@ -252,10 +305,13 @@ class Asking:
         from rlm_kernel.usage import Usage
 
         tree = self._session.tree
-        usage = sum((tree.total(run.id) for run in tree.children(None)), Usage())
-        return usage.describe() if usage.calls else ""
+        runs = tree.children(None)
+        usage, cached = sum((tree.total(run.id) for run in runs), Usage()), sum(tree.cached(run.id) for run in runs)
+        return usage.describe(cached) if usage.calls or cached else ""
 
     def _command(self, name: str) -> str:
+        if name == "continue":
+            raise InputError("%rlm continue must be the only line of its cell.")
         control = self._session.control
         if control.state == "idle":
             raise InputError(f"No run is going: there is nothing to {name}.")
@@ -288,7 +344,7 @@ class Asking:
 
     def person_cell(self, code: str, outputs: Sequence[Output]) -> None:
         """Tell the model of a cell the person ran while its run lasts."""
-        if self._made is not None and self._made.control.state != "idle":
+        if self._made is not None and (self._made.control.state != "idle" or self._made.unfinished is not None):
             from rlm_kernel.engine.shown import shown
 
             self._made.note_cell(code, shown(outputs))
@@ -297,8 +353,9 @@ class Asking:
         """Answer an ``llm_query``: of the run's cell within the run, of the person's own cell outside it."""
         if self._cells.queries is not None and self._cells.runs(parent):
             return await self._cells.queries(query)
-        label = "llm_query_batched" if query["batched"] else "llm_query"
-        return await self._session.query_outside(query, f"{label} in a cell")
+        self._heard = self._kernel.request_of(parent) if parent is not None else None
+        label = f"{query.get('kind', 'llm')}_query{'_batched' if query['batched'] else ''}"
+        return await self._session.query_outside(query, f"{label} in a cell", parent)
 
     def interrupted(self) -> None:
         """Stop the run: the person pressed interrupt."""

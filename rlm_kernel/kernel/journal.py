@@ -111,6 +111,8 @@ class LiveRun:
     """The client has no extension: cells are shown in the question's output."""
     node: Node | None = None
     owner: str = ""
+    replaces: list[RunId] = field(default_factory=list)
+    """Runs of another kernel that it does again; their cells go."""
     superseded: list[RunId] = field(default_factory=list)
     cells: list[LiveCell] = field(default_factory=list)
     seq: int = 0
@@ -173,13 +175,16 @@ class Journal:
         self._recorder = recorder
         self._runs: dict[RunId, LiveRun] = {}
         self._gone: set[str] = set()
+        self._gone_cells: set[str] = set()
         self._anchors: dict[str, RunId] = {}
 
     def begin(self, run: LiveRun) -> None:
         """Add a run; those of the same anchor are replaced by it."""
+        self._gone.update(run.replaces)
+        run.superseded = list(run.replaces)
         if run.anchor is not None:
             old = [each for each in self._runs.values() if each.anchor == run.anchor]
-            run.superseded = [each.run_id for each in old]
+            run.superseded += [each.run_id for each in old]
             self._anchors[run.anchor] = run.run_id
             self._drop(old)
         self._runs[run.run_id] = run
@@ -190,6 +195,7 @@ class Journal:
     def _drop(self, runs: Iterable[LiveRun]) -> None:
         for run in runs:
             self._gone.add(run.run_id)
+            self._gone_cells.update(cell.cell_id for cell in run.cells)
             self._forget(run)
 
     def _forget(self, run: LiveRun) -> None:
@@ -209,6 +215,15 @@ class Journal:
         if run_id in self._gone:
             return True
         return isinstance(anchor, str) and anchor in self._anchors and self._anchors[anchor] != run_id
+
+    def left_behind(self, cell_id: str, anchor: str | None) -> bool:
+        """Tell whether a cell is of a run that was replaced, or will be when a question is asked in ``anchor``."""
+        return cell_id in self._gone_cells or any(
+            cell.cell_id == cell_id
+            for run in self._runs.values()
+            if anchor is not None and run.anchor == anchor
+            for cell in run.cells
+        )
 
     def runs(self) -> list[LiveRun]:
         """Give the runs, oldest first."""

@@ -139,7 +139,7 @@ class RlmKernel(Kernel):
             return
         if not silent:
             self.publish("execute_input", {"code": code, "execution_count": self.execution_count}, parent)
-        if not silent and self.asking.is_question(code):
+        if not silent and self.asking.is_question(parent):
             reply = await self._ask(code, parent, ident)
         else:
             reply = await self._person_cell(code, parent, ident)
@@ -259,7 +259,7 @@ class RlmKernel(Kernel):
 
     def answers_question(self, message: Message) -> bool:
         """Tell whether an execute request is a ``%%rlm`` cell."""
-        return self.asking.is_question(str(message["content"].get("code", "")))
+        return self.asking.is_question(message)
 
     def run_is_paused(self) -> bool:
         """Tell whether a run is paused now."""

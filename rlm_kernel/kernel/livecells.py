@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from rlm_kernel.engine.executor import AnswerState, CellRequest, CellResult, Executor, Output
 from rlm_kernel.engine.observer import Observer
+from rlm_kernel.engine.opening import Opening
 from rlm_kernel.host.records import ExecuteRequest
 from rlm_kernel.ids import CellId, new_cell_id
 from rlm_kernel.kernel.answer import Inline
@@ -71,7 +72,7 @@ class LiveCells(Observer, Executor):
         """Begin the run that is expected; any other (a query outside) is none of ours."""
         self._tree = tree
         run = self._expected
-        if node.kind != "run" or run is None:
+        if node.kind != "run" or node.parent_id is not None or run is None:
             return
         self._expected = None
         self.run, run.node = run, node
@@ -166,19 +167,31 @@ class LiveCells(Observer, Executor):
     # -- executor -------------------------------------------------------------------------------------------------
 
     async def describe(self) -> NamespaceInfo:
-        """Tell what is in the namespace."""
-        return cast("NamespaceInfo", await self._kernel.process.ask("describe", {}))
+        """Tell what is in the namespace, but for what cells of replaced runs have left there."""
+        info = cast("NamespaceInfo", await self._kernel.process.ask("describe", {}))
+        anchor = self._expected.anchor if self._expected is not None else None
+        names = [each for each in info["names"] if not self._journal.left_behind(each.get("cell") or "", anchor)]
+        return {"context": info["context"], "names": names}
 
     async def begin(self, queries: QueryHandler) -> None:
-        """Set ``answer`` anew and pass queries of cells on."""
+        """Set ``answer`` anew, unless the run goes on with another, and pass queries of cells on."""
         self._answer = AnswerState(content="", ready=False)
-        await self._kernel.process.ask("begin_run", {})
+        details = self.run.node.details if self.run is not None and self.run.node is not None else {}
+        opening = Opening.from_dict(details.get("opening"))
+        fields: dict[str, object] = {"goes_on": "continues" in details}
+        if opening is not None and "continues" not in details:
+            fields["told"] = ["context", *(each["name"] for each in opening.names)]
+        await self._kernel.process.ask("begin_run", fields)
         self.queries = queries
 
     async def end(self) -> None:
         """Pass queries on no more."""
         self.queries = None
         await self._kernel.process.ask("end_run", {})
+
+    async def set_variable(self, name: str, value: object) -> None:
+        """Set a variable of the namespace."""
+        await self._kernel.process.ask("set_variable", {"name": name, "value": value})
 
     def interrupt(self) -> None:
         """Interrupt the cell that runs now, or wake one that waits for its page."""
@@ -264,9 +277,11 @@ class LiveCells(Observer, Executor):
     def _close(self, run: LiveRun, cell: LiveCell, status: CellStatus) -> None:
         """Say how a cell ended: to those who bound it, and to the pages; the prose above it ends with it."""
         cell.status = status
-        usage = self._tree.total(cell.turn.id) if self._tree else cell.turn.usage
-        cell.mark = finished(cell.mark, cell.turn, usage)
-        cell.badge = cell.mark["badge"]
+        usage = cell.turn.usage
+        if self._tree is not None:
+            usage = self._tree.total(cell.turn.id)
+            cell.mark = finished(cell.mark, cell.turn, self._tree)
+            cell.badge = cell.mark["badge"]
         if cell.msg_id is not None and not run.fallback:
             if cell.reply is None:
                 cell.reply = {"status": "aborted", "execution_count": cell.execution_count}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from rlm_kernel.engine.settings import OPTIONS, Settings, parse, usage_lines
 from rlm_kernel.engine.settings import complete as complete_option
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 QUESTION = re.compile(r"\s*%%rlm(?=\s|\?|$)")
 HELP = re.compile(r"\s*(\?{1,2}\s*%{1,2}rlm|%{1,2}rlm\s*\?{1,2})\s*")
 LINE = re.compile(r"\s*%rlm(?=\s|$)")
+GO_ON = re.compile(r"\s*%rlm[ \t]+(continue|resume)(?=\s|$)([^\n]*)\s*")
 COMMANDS = {
     "key": "type the endpoint's API key; the kernel keeps it until it ends, the notebook never has it",
     "panel": "show the panel with the tree of calls",
     "pause": "pause the run at its next cell or call",
-    "resume": "go on with a paused run",
+    "resume": "go on with a paused run, or with one whose kernel was killed; nothing is paid twice",
+    "continue": "go on with the last run that a limit, a failure or you ended; the limits are those set now",
     "step": "let one cell or call through, and pause again",
     "stop": "end the run with what there is",
 }
@@ -34,15 +36,22 @@ WITH_VALUE = frozenset(option.flag for option in OPTIONS if option.kind != "flag
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A ``%%rlm`` cell, read."""
+    """A ``%%rlm`` cell, read; or ``%rlm continue`` and ``%rlm resume``."""
 
     question: str
+    """Empty where it is to go on with another."""
     settings: Settings
+    how: Literal["ask", "continue", "resume"] = "ask"
 
 
 def is_question(code: str) -> bool:
     """Tell whether a cell is for the kernel: a ``%%rlm`` cell, or nothing but a request for help on it."""
     return bool(QUESTION.match(code) or HELP.fullmatch(code))
+
+
+def is_go_on(code: str) -> bool:
+    """Tell whether a cell is nothing but ``%rlm continue`` or ``%rlm resume``, with options or without."""
+    return bool(GO_ON.fullmatch(code))
 
 
 def wants_help(code: str) -> bool:
@@ -58,6 +67,8 @@ def read_question(code: str, base: Settings) -> Asked:
     Raises:
         InputError: There is no question, or an option is not one of ours; the message says which and what to do.
     """
+    if goes_on := GO_ON.fullmatch(code):
+        return Asked("", parse(_words(goes_on.group(2)), base), cast("Literal['continue', 'resume']", goes_on.group(1)))
     found = QUESTION.match(code)
     rest = code[found.end() :] if found else code
     line, _, body = rest.partition("\n")
@@ -112,8 +123,8 @@ def read_line(line: str, base: Settings) -> Settings | str | None:
     return parse(words, base)
 
 
-def show(settings: Settings, models: Registry, spent: str = "") -> str:
-    """Write the settings for people: models and why they are chosen, limits, mode."""
+def show(settings: Settings, models: Registry, spent: str = "", kept: str = "") -> str:
+    """Write the settings for people: models and why they are chosen, limits, mode, where replies are kept."""
     root, why_root = _root(settings, models)
     sub, why_sub = _sub(settings, models, root)
     mode = "cells run as they are written" if settings.mode == "auto" else "pauses before each cell"
@@ -122,6 +133,7 @@ def show(settings: Settings, models: Registry, spent: str = "") -> str:
         ("sub-model", f"{sub} ({why_sub})"),
         ("limits", _limits(settings.limits)),
         ("mode", f"{settings.mode} ({mode})"),
+        ("memo", f"asked anew (--fresh); kept {kept}" if settings.fresh else f"replies are used again; kept {kept}"),
         ("spent here", spent or "nothing yet"),
     ]
     lines = [f"{name:<11} {value}" for name, value in rows]

@@ -39,6 +39,11 @@ class Pages:
         """Whether any page is connected."""
         return bool(self._pages)
 
+    @property
+    def path(self) -> str:
+        """The notebook's path as the pages know it; empty where there is none."""
+        return next((page.hello.path for page in self._pages.values()), "")
+
     def has(self, client_id: str) -> bool:
         """Whether the client with this session id is a page with the extension."""
         return any(page.hello.client_id == client_id for page in self._pages.values())

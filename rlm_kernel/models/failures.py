@@ -70,10 +70,18 @@ class Failure(NamedTuple):
     """What to raise when it is not tried again; ``retryable`` says whether it may be."""
     after: float | None = None
     """Seconds that the endpoint asks to wait."""
+    status: int | None = None
+    """The HTTP status, where there was one."""
+    silent: bool = False
+    """Whether the endpoint took the request and said nothing."""
 
 
 def explain_status(status: int, body: object, headers: Mapping[str, str], place: Place, model: str) -> Failure:
     """Explain an error status."""
+    return _explain_status(status, body, headers, place, model)._replace(status=status)
+
+
+def _explain_status(status: int, body: object, headers: Mapping[str, str], place: Place, model: str) -> Failure:
     detail = _detail(body, place.key)
     code = str(body.get("code") or body.get("type") or "") if isinstance(body, dict) else ""
     if status in (401, 403) or (status == 400 and "api key" in detail.lower()):
@@ -106,11 +114,9 @@ def explain_connection(error: BaseException, place: Place, model: str, silence: 
     """
     why = _why(error)
     if why == _SILENT:
-        # Not tried again by itself: the request may be under way, and be paid twice.
         text = f"{model} at {place.shown} was silent for {silence:g} seconds."
-        return Failure(
-            EndpointError(text, "Ask again, or raise RLM_TIMEOUT (seconds) if it needs longer.", model=model)
-        )
+        remedy = "Ask again, or raise RLM_TIMEOUT (seconds) if it needs longer."
+        return Failure(EndpointError(text, remedy, model=model, retryable=True), silent=True)
     if why == _BROKE:
         text = f"The connection to {place.shown} broke."
         remedy = "Ask again; if it happens often, look at the server's log."
@@ -140,6 +146,12 @@ def not_a_reply(what: str, place: Place, model: str) -> BadReplyError:
     """Make the error for an answer that is not in the protocol."""
     remedy = "Does OPENAI_BASE_URL lead to an OpenAI-compatible server? It usually ends in /v1."
     return BadReplyError(f"{place.shown} answered with {what}, not with a reply.", remedy, model=model)
+
+
+def too_late(place: Place, model: str, deadline: float) -> EndpointError:
+    """Make the error for a reply that was not complete in time, though the endpoint may have said something."""
+    text = f"{model} at {place.shown} gave no complete reply within {deadline:g} seconds."
+    return EndpointError(text, "Ask for less, or raise RLM_DEADLINE (seconds) if it needs longer.", model=model)
 
 
 def broken_off(chars: int, place: Place, model: str) -> BadReplyError:

@@ -6,91 +6,118 @@ import asyncio
 import os
 import random
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from importlib import import_module
-from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from time import perf_counter, time
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tenacity import AsyncRetrying, wait_exponential, wait_random
+
 from rlm_kernel.errors import AuthError, EndpointError, ModelError, UnknownModelError
+from rlm_kernel.messages import Attempt
 from rlm_kernel.models import failures
+from rlm_kernel.models.dialect import Dialect
 from rlm_kernel.models.failures import Failure, Place
+from rlm_kernel.models.places import base_url
 from rlm_kernel.models.reading import Reading
+from rlm_kernel.models.sending import Client, send
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Mapping
 
-    from openai import AsyncOpenAI, AsyncStream
-    from openai.types.chat import ChatCompletionChunk
+    from openai import AsyncOpenAI
+    from tenacity import RetryCallState
 
     from rlm_kernel.messages import ModelReply, ModelRequest, OnText
 
-OPENAI = "https://api.openai.com/v1"
 DEFAULT_TIMEOUT = 300.0
 """Seconds without a byte before an endpoint counts as silent; reasoning models think for minutes."""
+DEFAULT_DEADLINE = 1800.0
+"""Seconds for a reply, all attempts together."""
+RETRIES_OF_STATUS = 5
+"""After an answer that says "later": the endpoint is there, and a rate limit takes a while."""
 RETRIES = 2
+"""After anything else."""
 LONGEST_WAIT = 30.0
 """Seconds; an endpoint that asks for a longer wait is not waited for."""
-DRAIN_SECONDS = 0.5
-"""How long a reply that was cut is read on, unshown, for the usage at its end."""
+_BUSY_FOR_WHOLE = frozenset({504, 524})
+"""A server between us and the model has lost patience: the pieces of a stream keep it awake."""
 
 
 class OpenAIModel:
     """Asks an endpoint over HTTP; one object serves all its models and any number of requests at once.
 
-    - Streams, with usage in the stream; survives endpoints that refuse `stream_options`, leave usage out,
-      or do not stream.
-    - Tries again after 408, 409, 429, 5xx and failed connections, as long as no text has been passed on.
+    - Streams where somebody watches the text, with usage in the stream; else asks for the reply whole. Survives
+      endpoints that refuse `stream_options` or `response_format`, leave usage out, or do not stream.
+    - Tries again after 408, 409, 429, 5xx, silence and failed connections, as long as no text has been passed on and
+      nothing was spent; each attempt is in the reply, or in the error.
+    - Ends at the deadline, whatever the endpoint does.
     - Reads key and address anew for each request, so that a mended environment is used at once.
     - Keeps one client for each event loop.
 
     Args:
-        environ: Where ``OPENAI_API_KEY``, ``OPENAI_BASE_URL`` and ``RLM_TIMEOUT`` stand.
+        environ: Where ``OPENAI_API_KEY``, ``OPENAI_BASE_URL``, ``RLM_TIMEOUT`` and ``RLM_DEADLINE`` stand.
         backoff: Seconds before the first retry; doubled for the next.
     """
 
     def __init__(self, environ: Mapping[str, str] | None = None, *, backoff: float = 0.5) -> None:
         self._environ = os.environ if environ is None else environ
-        self._backoff = backoff
-        self._clients: dict[asyncio.AbstractEventLoop, list[_Client]] = {}
-        self._dialects: dict[tuple[str, str], _Dialect] = {}
+        self._waits = wait_exponential(multiplier=backoff, max=LONGEST_WAIT) + wait_random(0, backoff / 2)
+        self._clients: dict[asyncio.AbstractEventLoop, list[Client]] = {}
+        self._dialects: dict[tuple[str, str, str | None], Dialect] = {}
 
     async def complete(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
         """Answer a request; see `Model.complete`."""
-        started = perf_counter()
-        place, timeout = self._place(request.model), self._timeout()
+        place, silence = self._place(request.model), self._seconds("RLM_TIMEOUT", DEFAULT_TIMEOUT)
+        deadline = self._seconds("RLM_DEADLINE", DEFAULT_DEADLINE)
         await _import("openai", "openai.resources.chat", *([] if place.local else ["genai_prices"]))
-        client = self._client(place, timeout)
-        dialect = self._dialects.get((place.base_url, request.model), _Dialect.of(place))
-        retries = 0
-        while True:
-            reading = Reading(request, place, on_text)
-            outcome = await _attempt(client.openai, reading, dialect, timeout)
-            if outcome is None:
-                self._dialects[place.base_url, request.model] = replace(dialect, proven=True)
-                return reading.reply(perf_counter() - started)
-            if isinstance(outcome, _Dialect):
-                dialect = outcome
-                continue
-            wait = self._wait(outcome, retries)
-            if wait is None or reading.passed_on:
-                raise await _with_names(outcome.error, client.openai)
-            retries += 1
-            await asyncio.sleep(wait)
+        client = self._client(place, silence)
+        limit = asyncio.timeout(deadline)
+        asking = _Asking(self, client, request, on_text and _off_the_clock(on_text, limit))
+        try:
+            async with limit:
+                return await asking.complete()
+        except TimeoutError as late:
+            error: ModelError = failures.too_late(place, request.model, deadline)
+            error.usage = asking.reading.spent_so_far()
+            asking.note(error.message)
+            error.attempts = tuple(asking.attempts)
+            raise error from late
+        except ModelError as problem:
+            problem.attempts = tuple(asking.attempts)
+            raise await _with_names(problem, client.openai) from problem.__cause__
 
     async def close(self) -> None:
         """Give back the connections that this event loop has open."""
         for client in self._clients.pop(asyncio.get_running_loop(), []):
             await client.openai.close()
 
+    def dialect(self, place: Place, request: ModelRequest) -> Dialect:
+        """Give how to ask this model."""
+        learnt = self._dialects.get((place.base_url, request.model, request.schema))
+        return learnt or self._dialects.get((place.base_url, request.model, None)) or Dialect.of(place)
+
+    def learn(self, place: Place, request: ModelRequest, dialect: Dialect) -> None:
+        """Keep a dialect that was understood."""
+        if not dialect.proven:
+            self._dialects[place.base_url, request.model, request.schema] = replace(dialect, proven=True)
+
+    def wait(self, failure: Failure, state: RetryCallState) -> float:
+        """Say how many seconds to wait before trying again."""
+        if failure.after is None:
+            return float(self._waits(state))
+        # Many calls are told the same; they should not all come back in the same instant.
+        return failure.after * random.uniform(1.0, 1.1)
+
     def _place(self, model: str) -> Place:
-        base_url = self._environ.get("OPENAI_BASE_URL", "").strip() or OPENAI
+        url = base_url(self._environ)
         key = self._environ.get("OPENAI_API_KEY", "").strip()
-        parts = urlsplit(base_url)
+        parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise EndpointError(
-                f"OPENAI_BASE_URL is no address: {base_url}.",
+                f"OPENAI_BASE_URL is no address: {url}.",
                 "It must begin with http:// or https://, for instance http://127.0.0.1:11434/v1",
                 model=model,
             )
@@ -98,30 +125,128 @@ class OpenAIModel:
             raise AuthError(f"There is no key for {model}: OPENAI_API_KEY is not set.", failures.SET_KEY, model=model)
         if not key.isascii() or not key.isprintable() or " " in key:
             raise AuthError("OPENAI_API_KEY has characters that no key has.", "Copy it again, alone.", model=model)
-        return Place(base_url.rstrip("/"), key or failures.NO_KEY)
+        return Place(url, key or failures.NO_KEY)
 
-    def _timeout(self) -> float:
+    def _seconds(self, name: str, default: float) -> float:
         try:
-            seconds = float(self._environ.get("RLM_TIMEOUT", ""))
+            seconds = float(self._environ.get(name, ""))
         except ValueError:
-            return DEFAULT_TIMEOUT
-        return seconds if seconds > 0 else DEFAULT_TIMEOUT
+            return default
+        return seconds if seconds > 0 else default
 
-    def _client(self, place: Place, timeout: float) -> _Client:
+    def _client(self, place: Place, silence: float) -> Client:
         loop = asyncio.get_running_loop()
         made = self._clients.setdefault(loop, [])
         # Requests may still be under way on an earlier one, so it stays open until `close`.
-        if not made or (made[-1].place, made[-1].timeout) != (place, timeout):
-            made.append(_Client.make(place, timeout))
+        if not made or (made[-1].place, made[-1].timeout) != (place, silence):
+            made.append(Client.make(place, silence))
         return made[-1]
 
-    def _wait(self, failure: Failure, retries: int) -> float | None:
-        """Say how long to wait before trying again; ``None``: not again."""
-        if not failure.error.retryable or retries >= RETRIES:
-            return None
-        if failure.after is not None:
-            return failure.after if failure.after <= LONGEST_WAIT else None
-        return float(self._backoff * 2**retries * random.uniform(0.75, 1.25))
+
+class _Tried(Exception):
+    """An attempt failed; carries how, through the library that decides on the next."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.error.message)
+        self.failure = failure
+
+
+class _Asking:
+    """The attempts that are made for one reply."""
+
+    def __init__(self, model: OpenAIModel, client: Client, request: ModelRequest, on_text: OnText | None) -> None:
+        self.attempts: list[Attempt] = []
+        self.reading = Reading(request, client.place, on_text)
+        self._model = model
+        self._client = client
+        self._request = request
+        self._on_text = on_text
+        self._stream = on_text is not None
+        self._started = perf_counter()
+        self._since = time()
+
+    async def complete(self) -> ModelReply:
+        """Bring the reply."""
+        try:
+            failure = await self._try()
+            if failure is not None:
+                await self._try_again(failure)
+        except _Tried as tried:
+            raise tried.failure.error from None
+        self.note(None, 200)
+        reply = self.reading.reply(perf_counter() - self._started)
+        return replace(reply, attempts=tuple(self.attempts))
+
+    async def _try_again(self, first: Failure) -> None:
+        """Go on after a first failure. Most requests have none, and never get here."""
+        pending: Failure | None = first
+        retrying = AsyncRetrying(retry=_is_worth_another, wait=self._wait, reraise=True)
+        async for attempt in retrying:
+            with attempt:
+                # The first round is the attempt that was made already.
+                failure, pending = pending or await self._try(), None
+                if failure is not None:
+                    raise _Tried(failure)
+
+    def _wait(self, state: RetryCallState) -> float:
+        return self._model.wait(_failure_of(state), state)
+
+    async def _try(self) -> Failure | None:
+        """Make one attempt, in the dialect the endpoint understands."""
+        place = self._client.place
+        dialect = self._model.dialect(place, self._request)
+        while True:
+            self._since = time()
+            self.reading = Reading(self._request, place, self._on_text)
+            outcome = await send(self._client, self.reading, dialect, stream=self._stream)
+            if outcome is None:
+                self._model.learn(place, self._request, dialect)
+                return None
+            if isinstance(outcome, Failure):
+                break
+            self.note("refused an option of the request; asked without it", 400)
+            dialect = outcome
+        self.note(outcome.error.message, outcome.status)
+        self._stream = self._stream or outcome.silent or outcome.status in _BUSY_FOR_WHOLE
+        outcome.error.usage = self.reading.spent_so_far()
+        if self.reading.passed_on or outcome.error.usage is not None:
+            raise _Tried(outcome)
+        return outcome
+
+    def note(self, error: str | None, status: int | None = None) -> None:
+        """Write down how an attempt ended."""
+        self.attempts.append(Attempt(self._since, time() - self._since, error, status))
+
+
+def _off_the_clock(on_text: OnText, limit: asyncio.Timeout) -> OnText:
+    """Let the deadline rest while the listener has the text: it may hold the reply for as long as a pause lasts."""
+
+    async def told(text: str) -> bool:
+        loop = asyncio.get_running_loop()
+        left = (limit.when() or 0.0) - loop.time()
+        limit.reschedule(None)
+        try:
+            return await on_text(text)
+        finally:
+            if not limit.expired():
+                limit.reschedule(loop.time() + left)
+
+    return told
+
+
+def _failure_of(state: RetryCallState) -> Failure:
+    error = state.outcome.exception() if state.outcome else None
+    assert isinstance(error, _Tried)
+    return error.failure
+
+
+def _is_worth_another(state: RetryCallState) -> bool:
+    error = state.outcome.exception() if state.outcome else None
+    if not isinstance(error, _Tried) or not error.failure.error.retryable or error.failure.error.usage is not None:
+        return False
+    failure = error.failure
+    most = RETRIES if failure.status is None else RETRIES_OF_STATUS
+    return state.attempt_number <= most and (failure.after is None or failure.after <= LONGEST_WAIT)
 
 
 async def _import(*modules: str) -> None:
@@ -129,151 +254,6 @@ async def _import(*modules: str) -> None:
     for module in modules:
         if module not in sys.modules:
             await asyncio.to_thread(import_module, module)
-
-
-@dataclass(frozen=True)
-class _Client:
-    """The client of one event loop, and what it was made for."""
-
-    openai: AsyncOpenAI
-    place: Place
-    timeout: float
-
-    @classmethod
-    def make(cls, place: Place, timeout: float) -> _Client:
-        import openai
-
-        waits = openai.Timeout(timeout, connect=min(10.0, timeout), pool=None)
-        # A proxy of the environment would be asked for this machine's own servers too.
-        http = openai.DefaultAioHttpClient(trust_env=not place.local, timeout=waits)
-        client = openai.AsyncOpenAI(
-            api_key=place.key, base_url=place.base_url, timeout=waits, max_retries=0, http_client=http
-        )
-        return cls(client, place, timeout)
-
-
-@dataclass(frozen=True)
-class _Dialect:
-    """What an endpoint understands, learnt from what it refused; kept once a request has succeeded."""
-
-    usage_in_stream: bool = True
-    limit_name: str = "max_tokens"
-    limit_switched: bool = False
-    proven: bool = False
-
-    @classmethod
-    def of(cls, place: Place) -> _Dialect:
-        # OpenAI's newer models know only the new name, most other servers only the old one.
-        official = (urlsplit(place.base_url).hostname or "").endswith("openai.com")
-        return cls(limit_name="max_completion_tokens" if official else "max_tokens")
-
-    def parameters(self, request: ModelRequest, place: Place) -> dict[str, Any]:
-        """Write a request as the endpoint understands it."""
-        written: dict[str, Any] = {
-            "model": request.model,
-            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-            "stream": True,
-        }
-        if self.usage_in_stream:
-            written["stream_options"] = {"include_usage": True}
-        if request.max_output_tokens is not None:
-            written[self.limit_name] = request.max_output_tokens
-        if request.temperature is not None:
-            written["temperature"] = request.temperature
-        if (urlsplit(place.base_url).hostname or "").endswith("openrouter.ai"):
-            written["extra_body"] = {"usage": {"include": True}}  # states what the call cost
-        return written
-
-    def after_refusal(self, status: int, text: str) -> _Dialect | None:
-        """Give another dialect to try; ``None``: the refusal is about something else."""
-        if status not in (400, 422):
-            return None
-        if not self.limit_switched and ("max_tokens" in text or "max_completion_tokens" in text):
-            other = "max_tokens" if self.limit_name == "max_completion_tokens" else "max_completion_tokens"
-            return replace(self, limit_name=other, limit_switched=True)
-        # Some servers do not say what they do not know; so one that never accepted the option is tried without it.
-        named = "stream_options" in text or "include_usage" in text
-        if self.usage_in_stream and (named or not self.proven):
-            return replace(self, usage_in_stream=False)
-        return None
-
-
-async def _attempt(
-    client: AsyncOpenAI, reading: Reading, dialect: _Dialect, silence: float
-) -> Failure | _Dialect | None:
-    """Send the request once and read the reply.
-
-    Returns:
-        ``None`` where the reply is complete, a dialect to try instead, or what failed.
-    """
-    import aiohttp
-    import openai
-
-    place, model = reading.place, reading.request.model
-    try:
-        stream = await client.chat.completions.create(**dialect.parameters(reading.request, place))
-        try:
-            await _read(stream, reading)
-        finally:
-            await stream.close()
-    except openai.APIStatusError as error:
-        if other := dialect.after_refusal(error.status_code, f"{error.body} {error.message}"):
-            return other
-        body = error.body if error.body is not None else error.response.text
-        return failures.explain_status(error.status_code, body, error.response.headers, place, model)
-    except (openai.APIConnectionError, aiohttp.ClientError) as error:
-        # A text that is complete is not thrown away because the connection broke before its usage came.
-        return None if reading.complete else failures.explain_connection(error, place, model, silence)
-    except openai.APIError as error:
-        return failures.explain_event(error.body, error.message, place, model)
-    except ModelError as error:
-        return Failure(error)
-    return None
-
-
-async def _read(stream: AsyncStream[ChatCompletionChunk], reading: Reading) -> None:
-    kind = stream.response.headers.get("content-type", "").lower()
-    if "json" in kind or "html" in kind:
-        await reading.take_whole(await _body(stream), kind)
-        return
-    pieces = aiter(stream)
-    while (piece := await _next(pieces, reading)) is not None:
-        if not await reading.take(piece):
-            await _drain(stream, reading)
-            return
-    reading.finish()
-
-
-async def _next(pieces: AsyncIterator[ChatCompletionChunk], reading: Reading) -> ChatCompletionChunk | None:
-    try:
-        return await anext(pieces, None)
-    except ValueError as error:
-        raise failures.not_a_reply("something that is not JSON", reading.place, reading.request.model) from error
-
-
-async def _body(stream: AsyncStream[ChatCompletionChunk]) -> bytes:
-    import openai
-
-    try:
-        return await stream.response.aread()
-    except Exception as error:  # the transport's own errors: which ones depends on the client's version
-        raise openai.APIConnectionError(request=stream.response.request) from error
-
-
-async def _drain(stream: AsyncStream[ChatCompletionChunk], reading: Reading) -> None:
-    """Read on for a moment after the text was cut.
-
-    The usage comes last. A model that stops right after its code, as it is told to, sends it at once; without it the
-    tokens of nearly every turn would be a guess.
-    """
-    import openai
-
-    try:
-        async with asyncio.timeout(DRAIN_SECONDS):
-            async for piece in stream:
-                reading.note(piece)
-    except (TimeoutError, ValueError, openai.APIError):
-        return
 
 
 async def _with_names(error: ModelError, client: AsyncOpenAI) -> ModelError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,8 @@ class Reading:
         if not isinstance(answer, SimpleNamespace):
             raise failures.not_a_reply("something else", self.place, model)
         self.note(answer)
+        if not _list(answer, "choices"):
+            raise failures.not_a_reply("an answer without choices", self.place, model)
         for choice in _list(answer, "choices")[:1]:
             self._choices += 1
             message = getattr(choice, "message", None)
@@ -121,6 +124,17 @@ class Reading:
         model = self._model or self.request.model
         return ModelReply(text, self._spent(text, model, seconds), model, finish)
 
+    def spent_so_far(self) -> Usage | None:
+        """Give what a request has spent that brought no reply: stated, or estimated from the text that came.
+
+        It counts as no call that was answered. Nothing is known to be spent where nothing came.
+        """
+        text = "".join(self._texts)
+        stated = _number(self._usage, "prompt_tokens") or _number(self._usage, "completion_tokens")
+        if not stated and not text:
+            return None
+        return replace(self._spent(text, self._model or self.request.model, 0.0), calls=0)
+
     async def _tell(self, text: str) -> bool:
         self._texts.append(text)
         if self._on_text is None:
@@ -135,7 +149,7 @@ class Reading:
         sent, received = _number(self._usage, "prompt_tokens"), _number(self._usage, "completion_tokens")
         if not sent and not received:
             # Four characters a token is right within a third for English; the person is shown that it is an estimate.
-            sent, received = -(-self.request.chars // 4), -(-len(text) // 4)
+            sent, received = sum(-(-len(message.content) // 4) for message in self.request.messages), -(-len(text) // 4)
             return Usage(sent, 0, received, calls=1, cost_usd=None, seconds=seconds, estimated=True)
         cached = _number(getattr(self._usage, "prompt_tokens_details", None), "cached_tokens")
         cached = cached or _number(self._usage, "prompt_cache_hit_tokens") or _number(self._usage, "cached_tokens")

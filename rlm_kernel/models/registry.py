@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING
 
 from rlm_kernel.errors import InputError
+from rlm_kernel.models.places import base_url
+from rlm_kernel.models.prices import ASSUMED_WINDOW, Price, price_of, window_of
+from rlm_kernel.models.slots import Slots
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +18,8 @@ if TYPE_CHECKING:
 
 TUTOR = "tutor"
 SCRIPTED = "scripted:"
+ENDPOINT_CONCURRENCY = 256
+"""Requests to one endpoint at the same time, of all runs together."""
 
 
 class Registry:
@@ -27,12 +33,22 @@ class Registry:
         environ: Where ``RLM_MODEL``, ``RLM_SUB_MODEL``, ``OPENAI_API_KEY`` and ``OPENAI_BASE_URL`` are read, anew each
             time they are needed.
         extra: Further models by name; they come before the rules above.
+        concurrency: Requests to one endpoint at the same time, of all runs together.
     """
 
-    def __init__(self, environ: Mapping[str, str] | None = None, extra: Mapping[str, Model] | None = None) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str] | None = None,
+        extra: Mapping[str, Model] | None = None,
+        concurrency: int = ENDPOINT_CONCURRENCY,
+    ) -> None:
         self.environ = os.environ if environ is None else environ
+        self._extra = frozenset(extra or {})
         self._models: dict[str, Model] = dict(extra or {})
         self._endpoint: Model | None = None
+        self._concurrency = concurrency
+        self._slots: dict[str, Slots] = {}
+        self._prepared: set[str] = set()
 
     def resolve(self, name: str) -> Model:
         """Give the model for a name; whether an endpoint knows it shows with the first request.
@@ -46,6 +62,65 @@ class Registry:
         if name not in self._models:
             self._models[name] = self._make(name)
         return self._models[name]
+
+    def endpoint_of(self, name: str) -> str | None:
+        """Give the address that answers for a model.
+
+        Returns:
+            ``None`` where no endpoint answers (the tutor, scripts, models of one's own): their replies cost nothing,
+            follow their code, and are not kept in a memo. A model of one's own is asked for its ``endpoint``.
+        """
+        name = name.strip()
+        if name in self._extra:
+            own = getattr(self._models.get(name), "endpoint", None)
+            return own if isinstance(own, str) else None
+        return None if not name or name == TUTOR or name.startswith(SCRIPTED) else base_url(self.environ)
+
+    def price(self, name: str) -> Price | None:
+        """Give what a token of a model costs at most, before the first call; ``None`` where it is not known.
+
+        A model of one's own may have a ``price``. The first look-up reads the list of prices, which takes a moment:
+        `prepare` does it in a thread.
+        """
+        own = self._own(name, "price")
+        if isinstance(own, Price):
+            return own
+        endpoint = self.endpoint_of(name)
+        return None if endpoint is None else price_of(name.strip(), endpoint)
+
+    def window(self, name: str) -> int | None:
+        """Give how many tokens a model can read: ``RLM_WINDOW``, else what is published, else an assumption.
+
+        Returns:
+            ``None`` for models without an endpoint, unless a model of one's own has a ``window``.
+        """
+        own = self._own(name, "window")
+        endpoint = self.endpoint_of(name)
+        if isinstance(own, int) or endpoint is None:
+            return own if isinstance(own, int) else None
+        given = self.environ.get("RLM_WINDOW", "").strip().replace("_", "").replace(",", "")
+        if given.isdigit() and int(given):
+            return int(given)
+        return window_of(name.strip(), endpoint) or ASSUMED_WINDOW
+
+    async def prepare(self, name: str) -> None:
+        """Load what the first request to a model needs, without holding up the loop."""
+        endpoint = self.endpoint_of(name)
+        if endpoint is not None and name not in self._prepared:
+            await asyncio.to_thread(lambda: (self.price(name), self.window(name)))
+            self._prepared.add(name)
+
+    def slots(self, name: str) -> Slots:
+        """Give the slots of the endpoint that answers for a model: shared by all runs, fair between them."""
+        endpoint = self.endpoint_of(name) or name.strip()
+        if endpoint not in self._slots:
+            self._slots[endpoint] = Slots(self._concurrency)
+        return self._slots[endpoint]
+
+    def _own(self, name: str, what: str) -> object:
+        """Look for something that a model of one's own says of itself."""
+        name = name.strip()
+        return getattr(self._models.get(name), what, None) if name in self._extra else None
 
     def default_root(self) -> str:
         """Name the root model where the person has set none: ``RLM_MODEL``, else the tutor."""

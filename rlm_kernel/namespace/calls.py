@@ -62,6 +62,8 @@ class Calls:
         """Send a message; where the host is gone, the process has nothing left to do."""
         if self.detached:
             return
+        if fd is not None:
+            message = {**message, "fd": True}
         try:
             self.connection.send(message, buffers, fd)
         except OSError:
@@ -81,8 +83,12 @@ class Calls:
         except OSError:
             os._exit(1)
 
-    def call(self, message: Json) -> Any:
+    def call(self, message: Json, fd: int | None = None) -> Any:
         """Ask the host something and wait for the answer.
+
+        Args:
+            message: What is asked.
+            fd: A file descriptor that goes with it.
 
         Raises:
             CallFailed: The host could not answer.
@@ -95,7 +101,7 @@ class Calls:
         number = next(self._numbers)
         self._answers[number] = None
         try:
-            self.send({**message, "rid": number})
+            self.send({**message, "rid": number}, fd=fd)
             answer = self._wait(number)
         except KeyboardInterrupt:
             self.send({"t": "cancel", "rid": number})

@@ -26,11 +26,11 @@ log = logging.getLogger(__name__)
 class Cells:
     """Serves the requests of the host, one at a time."""
 
-    def __init__(self, namespace: Namespace, queries: Queries) -> None:
+    def __init__(self, namespace: Namespace, queries: Queries, names: dict[str, Any]) -> None:
         self._namespace = namespace
         self._shell: Any = namespace.shell
         self._queries = queries
-        self._names = queries.names()
+        self._names = names
         self._kinds: dict[str, Callable[[Json], Json]] = {
             "exec": self.execute,
             "complete": self._complete,
@@ -40,7 +40,9 @@ class Cells:
             "describe": self._describe,
             "begin_run": self._begin_run,
             "end_run": self._end_run,
+            "read_context": namespace.children.read,
             "set_count": self._set_count,
+            "set_variable": self._set_variable,
             "stat": self._stat,
         }
 
@@ -62,6 +64,7 @@ class Cells:
         namespace.reader.allowed = message["allow_stdin"]
         shell.set_parent({"header": message["header"], "content": {"code": message["code"]}, "metadata": {}})
         shell._last_traceback = None
+        self._queries.origins.cell_starts(shell.user_ns)
         namespace.ready_for_interrupt()
         namespace.cell = namespace.loop.create_task(self._run(message))
         try:
@@ -79,6 +82,7 @@ class Cells:
             return self._ended("error", ename="KeyboardInterrupt", evalue="", traceback=["KeyboardInterrupt"])
         finally:
             namespace.cell = None
+            self._queries.origins.cell_ended(shell.user_ns, message["cell_id"])
             flush_real()
 
     def _until_done(self, cell: asyncio.Task[ExecutionResult]) -> ExecutionResult:
@@ -192,13 +196,20 @@ class Cells:
     # ---- runs
 
     def _describe(self, message: Json) -> Json:
-        return names.describe(self._shell.user_ns)
+        return names.describe(self._shell.user_ns, self._queries.origins)
 
     def _begin_run(self, message: Json) -> Json:
-        self._queries.begin_run()
+        if not message.get("goes_on"):
+            self._queries.begin_run()
+        self._queries.origins.begin_run(self._shell.user_ns, message.get("told"))
         return {}
 
     def _end_run(self, message: Json) -> Json:
+        self._queries.origins.end_run()
+        return {}
+
+    def _set_variable(self, message: Json) -> Json:
+        self._shell.user_ns[message["name"]] = message["value"]
         return {}
 
     def _set_count(self, message: Json) -> Json:

@@ -147,7 +147,7 @@ class Checkpoints:
         for magics in self._script_magics():
             magics.event_loop = None
         namespace = self._namespace
-        _remake_wakeup(namespace.loop)
+        remake_wakeup(namespace.loop)
         namespace.adopt(sock)
         namespace.calls.send({"t": "restored", "pid": os.getpid(), "comms": list(comms.install().comms)})
         comms.send_widget_states()
@@ -202,7 +202,7 @@ def _stop_idle_executor(loop: asyncio.AbstractEventLoop) -> None:
         thread.join(max(0.0, end - time.monotonic()))
 
 
-def _remake_wakeup(loop: asyncio.SelectorEventLoop) -> None:
+def remake_wakeup(loop: asyncio.SelectorEventLoop) -> None:
     """Give the loop a wake-up socket of its own instead of the one it shares with the process it was forked from."""
     loop._close_self_pipe()  # type: ignore[attr-defined]
     loop._make_self_pipe()  # type: ignore[attr-defined]

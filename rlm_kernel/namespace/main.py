@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING, Any
 from rlm_kernel.namespace import comms
 from rlm_kernel.namespace.calls import Calls
 from rlm_kernel.namespace.cells import Cells
-from rlm_kernel.namespace.checkpoint import Checkpoints
+from rlm_kernel.namespace.checkpoint import Checkpoints, remake_wakeup
+from rlm_kernel.namespace.children import ChildQueries
 from rlm_kernel.namespace.lifeline import arm
+from rlm_kernel.namespace.nursery import Nursery
 from rlm_kernel.namespace.queries import Queries
 from rlm_kernel.namespace.shell import make_shell
 from rlm_kernel.namespace.streams import CellStream
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 class Namespace:
     """Reads requests, serves them in order, and knows what an interrupt has to stop."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, lifeline: int) -> None:
         self.loop = asyncio.SelectorEventLoop(selectors.PollSelector())
         asyncio.set_event_loop(self.loop)
         self.calls = Calls(sock, self._wake)
@@ -48,11 +50,14 @@ class Namespace:
         """The task of the running cell."""
         self._in_comm = False
         queries = Queries(self.calls)
+        self.children = ChildQueries(self.calls, queries)
+        names = {**queries.names(), **self.children.names()}
         self.shell: Any
-        self.shell, self.reader = make_shell(self.publish, self.calls, queries.names())
+        self.shell, self.reader = make_shell(self.publish, self.calls, names)
         queries.shell = self.shell
-        self.cells = Cells(self, queries)
+        self.cells = Cells(self, queries, {**names, **queries.names()})
         self.checkpoints = Checkpoints(self)
+        self._nursery = Nursery(self, lifeline)
         sys.stdout = CellStream("stdout", 1, self._write)
         sys.stderr = CellStream("stderr", 2, self._write)
         builtins.input = self.reader.input
@@ -92,6 +97,19 @@ class Namespace:
         self._requests.clear()
         self._watch(sock)
         self.ready_for_interrupt()
+
+    def reborn(self, sock: socket.socket, context: int | None = None) -> None:
+        """Begin as the namespace of a child run: this process is a fork of the nursery.
+
+        Args:
+            sock: The connection to the host.
+            context: The file with what the parent has handed over.
+        """
+        remake_wakeup(self.loop)
+        if context is not None:
+            self.children.given(context)
+        self.adopt(sock)
+        self.calls.send({"t": "hello", "pid": os.getpid()})
 
     def _watch(self, sock: socket.socket) -> None:
         self._watched = sock.fileno()
@@ -137,6 +155,9 @@ class Namespace:
         kind, number = message["t"], message["rid"]
         if kind == "checkpoint":
             self.checkpoints.take(number)
+            return
+        if kind == "nursery":
+            self._nursery.open(number)
             return
         try:
             reply = self.cells.serve(kind, message)
@@ -191,8 +212,8 @@ class Namespace:
 
 
 def main() -> None:
-    """Run the namespace process; the host passes the file descriptors of connection, lifeline and crash pipe."""
-    connection, lifeline, crash = (int(word) for word in sys.argv[1:4])
+    """Run the namespace process; the host passes the descriptors of connection, lifeline, crash pipe and context."""
+    connection, lifeline, crash, *context = (int(word) for word in sys.argv[1:])
     arm(lifeline)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.argv[1:] = []
@@ -202,7 +223,9 @@ def main() -> None:
     import faulthandler
 
     faulthandler.enable(crash)
-    namespace = Namespace(socket.socket(fileno=connection))
+    namespace = Namespace(socket.socket(fileno=connection), lifeline)
+    if context:
+        namespace.children.given(context[0])
     namespace.ready_for_interrupt()
     namespace.calls.send({"t": "hello", "pid": os.getpid()})
     namespace.run()

@@ -7,7 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any, Self
 
 from rlm_kernel.errors import RlmError
-from rlm_kernel.namespace.names import Table, show_vars
+from rlm_kernel.namespace.names import Origins, Table, show_vars
+from rlm_kernel.namespace.wanted import Wanted
 from rlm_kernel.usage import Usage
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rlm_kernel.contexts.document import Document
     from rlm_kernel.namespace.calls import Calls
     from rlm_kernel.namespace.shell import Shell
+    from rlm_kernel.namespace.wanted import Select
     from rlm_kernel.wire import Json
 
 
@@ -30,6 +32,12 @@ class Reply(str):
     """Where it stands in the tree of calls."""
     error: str | None
     """Why the call failed; ``None`` where it succeeded."""
+    note: str
+    """What else is to be known of how it was answered; mostly empty."""
+    value: Any
+    """The object it stands for, checked, where a schema was given; else ``None``."""
+    samples: list[Reply]
+    """All replies to the prompt, in order, where ``n`` were asked for; else empty."""
 
     def __new__(cls, text: str = "", usage: Usage | None = None, node_id: str = "", error: str | None = None) -> Self:
         """Make a text with its origin."""
@@ -37,6 +45,8 @@ class Reply(str):
         reply.usage = usage or Usage()
         reply.node_id = node_id
         reply.error = error
+        reply.note = ""
+        reply.value, reply.samples = None, []
         return reply
 
 
@@ -52,9 +62,9 @@ class FailedReply(Reply):
         return f"<FailedReply: {self.error}>"
 
 
-def failed(error: str, usage: Usage | None = None, node_id: str = "") -> FailedReply:
+def failed(error: str, usage: Usage | None = None, node_id: str = "", what: str = "llm_query") -> FailedReply:
     """Make a failed reply."""
-    return FailedReply(f"[llm_query failed: {error}]", usage, node_id, error)
+    return FailedReply(f"[{what} failed: {error}]", usage, node_id, error)
 
 
 class Answer(dict[str, Any]):
@@ -91,6 +101,7 @@ class Queries:
         self._calls = calls
         self.shell: Shell | None = None
         self._final: Answer | None = None
+        self.origins = Origins()
 
     def names(self) -> dict[str, Any]:
         """Give what the namespace starts with."""
@@ -106,7 +117,8 @@ class Queries:
             "load": self.load,
         }
 
-    def _user_ns(self) -> dict[str, Any]:
+    def user_ns(self) -> dict[str, Any]:
+        """Give the names of the person and the model."""
         if self.shell is None:
             raise RuntimeError("the shell is not there yet")
         user_ns: dict[str, Any] = self.shell.user_ns
@@ -114,7 +126,7 @@ class Queries:
 
     def show_vars(self) -> Table:
         """List the variables of the namespace with type and size."""
-        return show_vars(self._user_ns())
+        return show_vars(self.user_ns(), self.origins)
 
     def load(self, path: str | os.PathLike[str], name: str | None = "context") -> Document:
         """Load a document and make it the context.
@@ -133,17 +145,24 @@ class Queries:
 
         document = load(path)
         if name is not None:
-            self._user_ns()[name] = document
+            self.user_ns()[name] = document
         return document
 
     # ---- sub-models
 
-    def llm_query(self, prompt: str, model: str | None = None) -> Reply:
+    def llm_query(
+        self, prompt: str, model: str | None = None, schema: object = None, n: int = 1, select: Select = None
+    ) -> Reply:
         """Ask a sub-model.
 
         Args:
             prompt: Everything it should know: it sees nothing else.
             model: Another model than the one set for sub-calls.
+            schema: The form of the reply: a JSON Schema (a dict), a pydantic model, or a type like ``list[str]``. The
+                checked object is ``reply.value``.
+            n: How many times to ask; all replies are in ``reply.samples``.
+            select: Which of them is given: ``"vote"``, the most frequent (also where nothing is said), or a function
+                that gets the list of those that succeeded and gives one.
 
         Returns:
             Its answer, a text; a `FailedReply`, which is false, where the call failed.
@@ -151,37 +170,51 @@ class Queries:
         given: object = prompt
         if isinstance(given, list | tuple):
             raise TypeError("llm_query takes one text; for many, call llm_query_batched(prompts).")
-        return self._ask([prompt], model, batched=False)[0]
+        return self._ask([prompt], model, Wanted(schema, n, select), batched=False)[0]
 
-    def llm_query_batched(self, prompts: Iterable[str], model: str | None = None) -> list[Reply]:
+    def llm_query_batched(
+        self,
+        prompts: Iterable[str],
+        model: str | None = None,
+        schema: object = None,
+        n: int = 1,
+        select: Select = None,
+    ) -> list[Reply]:
         """Ask a sub-model many things at the same time.
 
         Args:
             prompts: One text for each call.
             model: Another model than the one set for sub-calls.
+            schema: The form of each reply; see `llm_query`.
+            n: How many times to ask each.
+            select: Which of the replies to one prompt is given.
 
         Returns:
             The answers, in the order of the prompts; a `FailedReply`, which is false, where a call failed.
         """
         if isinstance(prompts, str):
             raise TypeError("llm_query_batched takes a list of texts; for one, call llm_query(prompt).")
-        return self._ask(list(prompts), model, batched=True)
+        return self._ask(list(prompts), model, Wanted(schema, n, select), batched=True)
 
-    def _ask(self, prompts: list[object], model: str | None, *, batched: bool) -> list[Reply]:
-        texts = [_prompt(prompt) for prompt in prompts]
+    def _ask(self, prompts: list[object], model: str | None, wanted: Wanted, *, batched: bool) -> list[Reply]:
+        texts = [prompt_text(prompt) for prompt in prompts]
         if not texts:
             return []
-        query = {"prompts": texts, "model": model, "batched": batched, "line": self._line()}
-        parent = self.shell.parent_id() if self.shell else None
+        query = {"prompts": texts, "model": model, "batched": batched, "line": self.line(), **wanted.fields()}
         try:
-            replies: list[Json] = self._calls.call({"t": "query", "q": query, "p": parent})
+            answers: list[Json] = self._calls.call({"t": "query", "q": query, "p": self.parent_id()})
         except RlmError as error:
             return [failed(str(error)) for _ in texts]
-        return [_reply(reply) for reply in replies]
+        replies = [_with_value(to_reply(answer), wanted) for answer in answers]
+        return [wanted.choose(replies[i : i + wanted.n]) for i in range(0, len(replies), wanted.n)]
 
-    def _line(self) -> int | None:
+    def parent_id(self) -> str | None:
+        """Give the message id of what runs now."""
+        return self.shell.parent_id() if self.shell else None
+
+    def line(self) -> int | None:
         """Find the line of the cell that is being run: the outermost frame with the person's globals."""
-        user_ns = self._user_ns()
+        user_ns = self.user_ns()
         line = None
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
@@ -195,15 +228,15 @@ class Queries:
     def begin_run(self) -> None:
         """Start a run: nothing is answered yet."""
         self._final = None
-        self._user_ns()["answer"] = Answer()
+        self.user_ns()["answer"] = Answer()
 
     def final(self, value: object = "") -> None:
         """Give the final answer."""
         self._final = Answer()
         self._final.update(content=value, ready=True)
-        current = self._user_ns().get("answer")
+        current = self.user_ns().get("answer")
         if not isinstance(current, dict):
-            current = self._user_ns()["answer"] = Answer()
+            current = self.user_ns()["answer"] = Answer()
         current.update(content=value, ready=True)
 
     def final_var(self, name: object) -> None:
@@ -212,7 +245,7 @@ class Queries:
         Args:
             name: The variable's name, or the value itself.
         """
-        user_ns = self._user_ns()
+        user_ns = self.user_ns()
         if isinstance(name, str) and name.strip().strip("'\"") in user_ns:
             name = user_ns[name.strip().strip("'\"")]
         elif isinstance(name, str) and name.isidentifier():
@@ -228,7 +261,7 @@ class Queries:
 
     def answer_state(self) -> Json:
         """Read the answer as it stands after a cell."""
-        value = self._user_ns().get("answer")
+        value = self.user_ns().get("answer")
         if not isinstance(value, dict):
             value = self._final or {"content": "" if value is None else value, "ready": False}
         try:
@@ -237,7 +270,12 @@ class Queries:
             return {"content": f"<answer cannot be shown: {type(error).__name__}: {error}>", "ready": False}
 
 
-def _prompt(prompt: object) -> str:
+def prompt_text(prompt: object) -> str:
+    """Give a prompt as the text that it must be.
+
+    Raises:
+        TypeError: It is something that nobody means to be read as a text.
+    """
     if isinstance(prompt, str):
         return str(prompt)
     if prompt is None or isinstance(prompt, dict | list | tuple | bytes):
@@ -245,8 +283,24 @@ def _prompt(prompt: object) -> str:
     return str(prompt)
 
 
-def _reply(reply: Json) -> Reply:
+def _with_value(reply: Reply, wanted: Wanted) -> Reply:
+    if reply.error is None:
+        try:
+            reply.value = wanted.value(reply)
+        except ValueError as error:
+            why = " ".join(str(error).split())
+            return failed(f"the reply does not pass the model's checks: {why}", reply.usage, reply.node_id)
+    return reply
+
+
+def to_reply(reply: Json, what: str = "llm_query") -> Reply:
+    """Make a reply of what the host has answered.
+
+    Args:
+        reply: The answer to one prompt.
+        what: The function that was called.
+    """
     usage = Usage.from_dict(reply["usage"])
     if reply["error"] is not None:
-        return failed(reply["error"], usage, reply["node_id"])
+        return failed(reply["error"], usage, reply["node_id"], what)
     return Reply(reply["text"], usage, reply["node_id"])

@@ -38,7 +38,7 @@ def seconds_text(seconds: float) -> str:
 def foot(tree: Tree, run: Node) -> str:
     """Say what a run took: turns, calls, tokens, cost, time, models."""
     turns = sum(1 for each in tree.children(run.id) if each.kind == "turn")
-    parts = [count(turns, "turn"), tree.total(run.id).describe()]
+    parts = [count(turns, "turn"), tree.spent(run.id)]
     if run.started is not None and run.ended is not None:
         parts.append(seconds_text(run.ended - run.started))
     models = models_of(tree, run)

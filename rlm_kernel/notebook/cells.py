@@ -78,9 +78,10 @@ def turn_number(tree: Tree, turn: Node) -> int:
     return turns.index(turn.id) + 1
 
 
-def badge(number: int, usage: Usage) -> str:
+def badge(number: int, usage: Usage, cached: int = 0) -> str:
     """Say in one line what a turn cost: ``turn 2 · 1,204 in · 96 out · $0.0003``."""
-    calls = f" · {count(usage.calls, 'call')}" if usage.calls > 1 else ""
+    calls = f" · {count(usage.calls + cached, 'call')}" if usage.calls + cached > 1 else ""
+    calls += f" · {cached:,} from the memo" if cached else ""
     about = "~" if usage.estimated else ""
     tokens = f"{about}{usage.input_tokens:,} in · {usage.output_tokens:,} out"
     return f"turn {number}{calls} · {tokens} · {money(usage.cost_usd)}"
@@ -101,9 +102,11 @@ def rlm_metadata(turn: Node, part: Part, number: int, place: Place) -> RlmMetada
     )
 
 
-def finished(mark: RlmMetadata, turn: Node, usage: Usage) -> RlmMetadata:
+def finished(mark: RlmMetadata, turn: Node, tree: Tree) -> RlmMetadata:
     """Add what is known when the turn is over: what it cost, and which model the endpoint says has answered."""
-    return RlmMetadata(**{**mark, "model": turn.model, "badge": badge(mark["turn"], usage), "usage": usage.to_dict()})
+    usage = tree.total(turn.id)
+    said = badge(mark["turn"], usage, tree.cached(turn.id))
+    return RlmMetadata(**{**mark, "model": turn.model, "badge": said, "usage": usage.to_dict()})
 
 
 def prose_cell(cell_id: str, mark: RlmMetadata, source: str) -> CellDict:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rlm_kernel.engine.settings import FRESH
 from rlm_kernel.notebook.expand import drop_model_cells, expand
 from rlm_kernel.notebook.files import KERNELSPEC, read_notebook, write_notebook
 
@@ -32,6 +34,7 @@ async def run_notebook(
     *,
     timeout: float | None = None,  # noqa: ASYNC109 - of each cell: nbclient keeps it
     allow_errors: bool = False,
+    fresh: bool = False,
 ) -> RunReport:
     """Run all cells on the notebook's kernel, turn runs into real cells, write the result.
 
@@ -43,6 +46,7 @@ async def run_notebook(
         out: Where to write; ``None`` replaces ``path``.
         timeout: Seconds a cell may take; ``None`` sets no limit.
         allow_errors: Go on after a cell that fails.
+        fresh: Ask anew, also what was answered before.
 
     Returns:
         Where it was written, and why it stopped early if it did.
@@ -56,12 +60,14 @@ async def run_notebook(
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    failure = await _execute(notebook, folder, timeout, allow_errors)
+    failure = await _execute(notebook, folder, timeout, allow_errors, fresh)
     runs = expand(notebook)
     return RunReport(write_notebook(out or path, notebook), runs, failure)
 
 
-async def _execute(notebook: NotebookNode, folder: Path, cell_seconds: float | None, allow_errors: bool) -> str:
+async def _execute(
+    notebook: NotebookNode, folder: Path, cell_seconds: float | None, allow_errors: bool, fresh: bool
+) -> str:
     from jupyter_client.kernelspec import NoSuchKernel
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -72,8 +78,9 @@ async def _execute(notebook: NotebookNode, folder: Path, cell_seconds: float | N
     resources = {"metadata": {"path": str(folder)}}
     client = NotebookClient(notebook, timeout=cell_seconds, allow_errors=allow_errors, resources=resources)
     client.on_cell_executed = _true_count
+    environ = {**os.environ, FRESH: "1"} if fresh else dict(os.environ)
     try:
-        await client.async_execute()
+        await client.async_execute(env=environ)
     except NoSuchKernel as error:
         raise InputError(
             f"The kernel {error.name!r} of this notebook is not installed.", "See jupyter kernelspec list."

@@ -64,16 +64,16 @@ def turn_cells(tree: Tree, turn: Node, result: CellResult | None, anchor: CellId
     splitter = ReplySplitter()
     splitter.feed(turn.reply)
     splitter.finish()
-    usage, number = tree.total(turn.id), turn_number(tree, turn)
+    number = turn_number(tree, turn)
     cells: list[CellDict] = []
     if prose := splitter.prose.strip():
         cell_id = new_cell_id()
-        mark = finished(rlm_metadata(turn, "prose", number, Place(cell_id, anchor)), turn, usage)
+        mark = finished(rlm_metadata(turn, "prose", number, Place(cell_id, anchor)), turn, tree)
         cells.append(prose_cell(cell_id, mark, prose))
     code = turn.code or splitter.code
     if code.strip():
         cell_id = turn.cell_id or new_cell_id()
-        mark = finished(rlm_metadata(turn, "code", number, Place(cell_id, anchor)), turn, usage)
+        mark = finished(rlm_metadata(turn, "code", number, Place(cell_id, anchor)), turn, tree)
         ran = Ran(result.outputs, result.execution_count) if result else Ran([], None)
         cells.append(code_cell(cell_id, code.rstrip("\n"), ran, mark))
     return cells

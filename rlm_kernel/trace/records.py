@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 from rlm_kernel.usage import Usage, UsageDict
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rlm_kernel.ids import CellId, NodeId, RunId
+    from rlm_kernel.messages import Attempt
 
 Kind = Literal["run", "turn", "call"]
 Status = Literal["pending", "running", "paused", "done", "failed", "stopped"]
@@ -36,6 +39,15 @@ class NodeSummary(TypedDict):
     total: UsageDict
 
 
+class AttemptDict(TypedDict):
+    """`Attempt` as JSON."""
+
+    started: float
+    seconds: float
+    error: str | None
+    status: int | None
+
+
 class NodeTexts(TypedDict):
     """The long texts of a node: what its detail shows."""
 
@@ -46,6 +58,7 @@ class NodeTexts(TypedDict):
     output: str
     error: str | None
     remedy: str
+    attempts: list[AttemptDict]
 
 
 @dataclass(slots=True)
@@ -87,6 +100,10 @@ class Node:
     cell_id: CellId | None = None
     """Run: the ``%%rlm`` cell. Turn: the model's cell."""
     execution_count: int | None = None
+    attempts: tuple[Attempt, ...] = ()
+    """The requests that were made for it, failed ones included, in order."""
+    details: Mapping[str, object] = field(default_factory=dict)
+    """Run of a person: what is needed to ask the same again, as JSON can say it (settings, what the model was told)."""
 
     def summary(self, total: Usage) -> NodeSummary:
         """Give what a row shows.
@@ -123,6 +140,10 @@ class Node:
             output=self.output,
             error=self.error,
             remedy=self.remedy,
+            attempts=[
+                AttemptDict(started=each.started, seconds=each.seconds, error=each.error, status=each.status)
+                for each in self.attempts
+            ],
         )
 
 

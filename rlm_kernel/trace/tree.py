@@ -78,6 +78,19 @@ class Tree:
         """Give what a node and everything below it spent."""
         return self._totals[node_id]
 
+    def cached(self, node_id: NodeId) -> int:
+        """Count the replies from the memo, of a node and everything below it."""
+        found, waiting = 0, [node_id]
+        while waiting:
+            each = waiting.pop()
+            found += self._nodes[each].cached
+            waiting += self._children[each]
+        return found
+
+    def spent(self, node_id: NodeId) -> str:
+        """Say in one short line what a node and everything below it took."""
+        return self._totals[node_id].describe(self.cached(node_id))
+
     def children(self, node_id: NodeId | None) -> list[Node]:
         """Give the nodes right below one, in order; the roots for ``None``."""
         return [self._nodes[each] for each in self._children[node_id]]

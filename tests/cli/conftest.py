@@ -29,7 +29,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     environ.pop("COLUMNS", None)
     environ |= {"PYTHONPATH": str(ROOT), "RLM_TUTOR_PACE": "0", "NO_PROXY": "127.0.0.1", "TERM": "xterm-256color"}
-    environ |= {"IPYTHONDIR": str(tmp_path / "ipython")}
+    environ |= {"IPYTHONDIR": str(tmp_path / "ipython"), "RLM_STORE": str(tmp_path / "store" / "runs.sqlite3")}
     return environ
 
 

@@ -30,7 +30,7 @@ def test_all_that_is_needed_is_there(run_cli, jupyter):
     assert {line.split()[0] for line in done.stdout.splitlines()} <= {"ok", "note"}
     assert line_of(done, "kernel").startswith("ok")
     assert "tutor" in line_of(done, "model")
-    assert "not in use yet" in line_of(done, "store")
+    assert "made with the first question" in line_of(done, "store")
 
 
 def test_another_kernelspec_of_that_name_is_missing(run_cli, jupyter):

@@ -49,7 +49,7 @@ class InlineExecutor:
         names = [
             {"name": name, "type": type(value).__name__, "size": ""}
             for name, value in self.names.items()
-            if not name.startswith("_") and not callable(value)
+            if not name.startswith("_") and name != "answer" and not callable(value)
         ]
         context = self.names.get("context")
         if not isinstance(context, str):
@@ -88,6 +88,9 @@ class InlineExecutor:
     async def end(self) -> None:
         self.ended += 1
         self._queries = None
+
+    async def set_variable(self, name: str, value: object) -> None:
+        self.names[name] = value
 
     def interrupt(self) -> None:
         self._interrupted.set()

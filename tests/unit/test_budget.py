@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlm_kernel.engine.budget import LEAST_OUTPUT, Ledger, Meter, Rates, usage_of_cut, worst_case
+from rlm_kernel.engine.budget import ASSUMED_OUTPUT, LEAST_OUTPUT, MOST_OUTPUT, Ledger, Meter, worst_case
+from rlm_kernel.engine.estimates import Rates, input_estimate, text_estimate, usage_of_cut
 from rlm_kernel.errors import LimitExceeded
 from rlm_kernel.messages import Message, ModelRequest
+from rlm_kernel.models.prices import Price
 from rlm_kernel.usage import Limits, Usage
 
 
@@ -135,36 +137,97 @@ async def test_many_at_once_fill_a_limit_and_never_pass_it() -> None:
     assert ledger.spent.tokens > 850
 
 
-def test_a_tight_limit_of_tokens_bounds_the_reply() -> None:
+def test_a_limit_bounds_the_reply() -> None:
     request = ModelRequest("m", (Message("user", "x" * 300),))
-    assert Ledger(limits()).fit(request) is request
-    assert Ledger(limits(tokens=100_000)).fit(request) is request
+    rates = Rates(lambda _: Price(0.00001, 0.000001, 0.0001))
+    assert Ledger(limits()).fit(request, rates) is request
+    assert Ledger(limits(cost_usd=1.0)).fit(request, Rates()) is request
+    assert Ledger(limits(tokens=10_000_000)).fit(request, rates).max_output_tokens == MOST_OUTPUT
+    assert Ledger(limits(tokens=20_000)).fit(request, rates).max_output_tokens == ASSUMED_OUTPUT
+    assert Ledger(limits(cost_usd=100.0)).fit(request, rates).max_output_tokens == MOST_OUTPUT
+    assert Ledger(limits(cost_usd=0.1)).fit(request, rates).max_output_tokens == pytest.approx(990, abs=3)
     ledger = Ledger(limits(tokens=1000))
-    bounded = ledger.fit(request)
-    assert bounded.max_output_tokens == 1000 - 108
+    bounded = ledger.fit(request, rates)
+    assert bounded.max_output_tokens == 1000 - rates.sent(request)
     ledger.reserve_now(worst_case(bounded, Rates()))
     tight = Ledger(limits(tokens=50))
-    assert tight.fit(request).max_output_tokens == LEAST_OUTPUT
+    assert tight.fit(request, rates).max_output_tokens == LEAST_OUTPUT
     with pytest.raises(LimitExceeded):
-        tight.reserve_now(worst_case(tight.fit(request), Rates()))
+        tight.reserve_now(worst_case(tight.fit(request, rates), Rates()))
+    asked = dataclasses.replace(request, max_output_tokens=30)
+    assert Ledger(limits(tokens=10_000)).fit(asked, rates).max_output_tokens == 30
+    child = Ledger(limits(tokens=10_000), Ledger(limits(tokens=2000)))
+    assert child.fit(request, rates).max_output_tokens == 2000 - rates.sent(request)
 
 
 def test_cost_is_expected_from_what_was_seen() -> None:
     rates = Rates()
     request = ModelRequest("m", (Message("user", "x" * 400),), max_output_tokens=50)
     assert worst_case(request, rates).cost_usd is None
-    rates.learn("m", Usage(100, 0, 100, 1, None))
+    rates.learn(request, Usage(100, 0, 100, 1, None))
     assert rates.cost("m", 10, 10) is None
-    rates.learn("m", Usage(100, 0, 100, 1, 0.06))
-    rates.learn("m", Usage(100, 0, 100, 1, 0.01))
+    rates.learn(request, Usage(100, 0, 100, 1, 0.06))
+    rates.learn(request, Usage(100, 0, 100, 1, 0.01))
     assert rates.cost("m", 10, 1) == pytest.approx(0.0015)
-    rates.learn("n", Usage(1000, 1000, 0, 1, 0.01))
+    rates.learn(dataclasses.replace(request, model="n"), Usage(1000, 1000, 0, 1, 0.01))
     assert rates.cost("n", 100, 0) == pytest.approx(0.01)
     cut = usage_of_cut(request, "abcd" * 10, rates)
     assert (cut.input_tokens, cut.output_tokens, cut.calls, cut.estimated) == (100, 10, 0, True)
     assert cut.cost_usd is None
-    rates.learn("free", Usage(100, 0, 100, 1, 0.0))
-    assert usage_of_cut(dataclasses.replace(request, model="free"), "", rates).cost_usd == 0.0
+    free = dataclasses.replace(request, model="free")
+    rates.learn(free, Usage(100, 0, 100, 1, 0.0))
+    assert usage_of_cut(free, "", rates).cost_usd == 0.0
+
+
+def test_a_published_price_holds_before_the_first_call() -> None:
+    rates = Rates({"m": Price(0.001, 0.0001, 0.01)}.get)
+    request = ModelRequest("m", (Message("user", "abc def"),), max_output_tokens=10)
+    assert worst_case(request, rates).cost_usd == pytest.approx(rates.sent(request) * 0.001 + 0.1)
+    rates.learn(request, Usage(1, 0, 1, 1, 55.0))
+    assert rates.price("m") == Price(0.001, 0.0001, 0.01)
+
+
+def test_texts_of_many_tokens_are_expected_to_have_many() -> None:
+    assert text_estimate("the whale and the sea " * 30) == 220
+    assert text_estimate("0123456789" * 10) == 100
+    assert text_estimate("鯨" * 10) == 30
+    rates, request = Rates(), ModelRequest("m", (Message("user", "word " * 300),))
+    before = rates.sent(request)
+    rates.learn(request, Usage(2 * input_estimate(request), 0, 1, 1, None))
+    assert rates.sent(request) == pytest.approx(2 * before, abs=2)
+
+
+async def test_the_children_are_served_by_turns() -> None:
+    root = Ledger(limits(calls=1))
+    first, second = Ledger(limits(), root), Ledger(limits(), root)
+    held = root.reserve_now(usage())
+    served: list[str] = []
+
+    async def ask(ledger: Ledger, name: str) -> None:
+        reservation = await ledger.reserve(usage())
+        served.append(name)
+        await asyncio.sleep(0)
+        reservation.refund()
+
+    asking = [asyncio.create_task(ask(first, f"a{n}")) for n in range(4)]
+    asking += [asyncio.create_task(ask(second, f"b{n}")) for n in range(2)]
+    await asyncio.sleep(0)
+    held.refund()
+    await asyncio.gather(*asking)
+    assert served == ["a0", "b0", "a1", "b1", "a2", "a3"]
+
+
+async def test_who_gives_up_waiting_holds_nothing() -> None:
+    ledger = Ledger(limits(calls=1))
+    held = ledger.reserve_now(usage())
+    waiting = [asyncio.create_task(ledger.reserve(usage())) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    held.refund()
+    waiting[1].cancel()  # it may have been let in already
+    reservation = await asyncio.wait_for(waiting[2], 1)
+    reservation.settle(usage())
+    assert ledger.spent.calls == 1
 
 
 def test_meters_say_what_is_left() -> None:

@@ -148,7 +148,7 @@ async def test_messages_only_grow_and_tell_what_is_needed() -> None:
     assert "`context`: str, 1,400 characters in 100 lines, from test.txt." in opening.content
     assert requests[1][3].content == "<output>\n<\\/output> $x {y}\n</output>"
     assert "NameError: name 'nonsense' is not defined" in requests[2][5].content
-    assert "Out[3]: 2" in requests[3][7].content
+    assert "Out: 2" in requests[3][7].content
 
 
 async def test_the_system_prompt_is_short() -> None:

@@ -235,6 +235,19 @@ async def test_a_query_outside_a_run_has_a_run_of_its_own() -> None:
     assert talk.current is None
 
 
+async def test_a_cell_that_asks_twice_may_get_two_answers_and_the_same_two_when_it_runs_again() -> None:
+    class Counting(Sub):
+        endpoint = "http://sub"
+
+        async def complete(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
+            return ModelReply(f"answer {len(self.asked)}", (await super().complete(request)).usage, "sub")
+
+    talk, _ = session(Counting())
+    query = QueryDict(prompts=["A joke?"], model=None, batched=False, line=1)
+    said = [(await talk.query_outside(query, "In", cell))[0]["text"] for cell in ("m1", "m1", "m2", "m2", "m2")]
+    assert said == ["answer 0", "answer 1", "answer 0", "answer 1", "answer 2"]
+
+
 async def test_a_query_outside_can_be_cancelled() -> None:
     sub = Sub()
     talk, _ = session(sub)
@@ -257,3 +270,23 @@ async def test_many_calls_cost_little_time() -> None:
     await talk.query_outside(query, "many")
     # The aim is 1 ms a call; a slow machine gets slack.
     assert (time.perf_counter() - started) / count < 0.01
+
+
+async def test_a_batch_that_is_stopped_while_it_starts_leaves_no_call_waiting() -> None:
+    talk, executor = session(Sub(), cell("llm_query_batched(['slow'] * 500)"), calls=None, concurrency=500)
+    started = 0
+
+    def stop() -> None:
+        nonlocal started
+        started += 1
+        if len(calls(talk)) < 500:
+            asyncio.get_running_loop().call_soon(stop)
+        else:
+            talk.control.stop()
+
+    executor.before_cell = stop
+    run = await talk.ask("q")
+    assert run.outcome == "stopped"
+    assert started
+    assert {call.status for call in calls(talk)} == {"stopped"}
+    assert all(call.ended for call in calls(talk))

@@ -22,7 +22,23 @@ def test_streams_values_and_errors_in_order() -> None:
         {"output_type": "execute_result", "data": {"text/plain": "a\nb"}, "execution_count": 4},
         {"output_type": "error", "ename": "KeyError", "evalue": "'x'", "traceback": []},
     ]
-    assert shown(outputs) == "one\ntwo\ncareful\nOut[3]: 42\nOut[4]:\na\nb\nKeyError: 'x'"
+    assert shown(outputs) == "one\ntwo\ncareful\nOut: 42\nOut:\na\nb\nKeyError: 'x'"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Cell In[7], line 2, in f(x)", "Cell In[3], line 2, in f(x)"),
+        ("  Cell In[4], line 1", "  Cell above, line 1"),
+        ("<function f at 0x7f3c2a1b5d90>", "<function f at 0x…>"),
+        ('File "/tmp/ipykernel_4711/1234567.py", line 1', 'File "<cell>", line 1'),
+        ("/tmp/ipykernel_4711/1234567.py:1: UserWarning: old", "<cell>:1: UserWarning: old"),
+        ("<ipython-input-18-062be29a7abc>:2: UserWarning: old", "<cell>:2: UserWarning: old"),
+        ("the value 0x7f3c2a1b is kept; In[7] too", "the value 0x7f3c2a1b is kept; In[7] too"),
+    ],
+)
+def test_what_differs_from_time_to_time_is_not_told(text: str, expected: str) -> None:
+    assert shown([{"output_type": "stream", "name": "stdout", "text": text}], cells=[5, 6, 7]) == expected
 
 
 def test_nothing_is_nothing() -> None:

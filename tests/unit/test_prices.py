@@ -8,7 +8,7 @@ import pytest
 
 from rlm_kernel.messages import Message, ModelRequest
 from rlm_kernel.models.failures import Place
-from rlm_kernel.models.prices import is_loopback, price
+from rlm_kernel.models.prices import is_loopback, price, price_of, window_of
 from rlm_kernel.models.reading import Reading
 from rlm_kernel.usage import Usage
 
@@ -104,3 +104,25 @@ def test_usage_of_zeros_is_taken_as_left_out():
     usage = usage_of(OPENAI, prompt_tokens=0, completion_tokens=0)
     assert usage.estimated
     assert usage.cost_usd is None
+
+
+def test_prices_and_windows_are_known_before_a_call():
+    known = price_of("gpt-4o-mini", OPENAI)
+    assert known is not None
+    assert 0 < known.cached < known.input < known.output < 0.0001
+    assert known.cost(1000, 100) == pytest.approx(price(Usage(1000, 0, 100, 1), OPENAI, "gpt-4o-mini"))
+    assert window_of("gpt-4o-mini", OPENAI) >= 100_000
+
+
+@pytest.mark.parametrize(("model", "url"), [("gpt-4o-mini", "http://127.0.0.1:8000/v1"), ("no-such-model", OPENAI)])
+def test_where_nothing_is_published_nothing_is_known(model, url):
+    assert price_of(model, url) is None
+    assert window_of(model, url) is None
+
+
+def test_a_price_with_steps_is_its_highest():
+    long, short = Usage(900_000, 0, 10, 1), Usage(1000, 0, 10, 1)
+    google = "https://generativelanguage.googleapis.com/v1beta/openai/"
+    known = price_of("gemini-2.5-pro", google)
+    for usage in (long, short):
+        assert price(usage, google, "gemini-2.5-pro") <= known.cost(usage.input_tokens, usage.output_tokens) + 1e-9

@@ -9,6 +9,7 @@ import pytest
 from rlm_kernel.errors import InputError
 from rlm_kernel.messages import Message, ModelRequest
 from rlm_kernel.models.openai import OpenAIModel
+from rlm_kernel.models.prices import ASSUMED_WINDOW, Price
 from rlm_kernel.models.registry import Registry
 from rlm_kernel.models.scripted import ScriptedModel
 from rlm_kernel.models.tutor import TutorModel
@@ -60,3 +61,25 @@ async def test_after_close_a_name_makes_a_new_model(endpoint):
     await registry.close()
     assert registry.resolve("root-model") is not first
     await registry.close()
+
+
+def test_endpoint_price_and_window_of_a_name():
+    class Mine(ScriptedModel):
+        endpoint, price, window = "http://mine", Price(1.0, 0.1, 2.0), 5000
+
+    registry = Registry({"OPENAI_API_KEY": "x"}, {"mine": Mine([]), "plain": ScriptedModel([])})
+    assert registry.endpoint_of("gpt-4o-mini") == "https://api.openai.com/v1"
+    assert [registry.endpoint_of(name) for name in ("tutor", "scripted:a.json", "plain", "mine")] == [
+        None,
+        None,
+        None,
+        "http://mine",
+    ]
+    assert registry.price("gpt-4o-mini").output > 0
+    assert (registry.price("mine"), registry.price("plain")) == (Price(1.0, 0.1, 2.0), None)
+    assert (registry.window("mine"), registry.window("plain"), registry.window("tutor")) == (5000, None, None)
+    assert registry.window("gpt-4o-mini") >= 100_000
+    assert registry.window("no-such-model") == ASSUMED_WINDOW
+    local = Registry({"OPENAI_BASE_URL": "http://127.0.0.1:1/v1/", "RLM_WINDOW": "8_192"})
+    assert (local.endpoint_of("m"), local.price("m"), local.window("m")) == ("http://127.0.0.1:1/v1", None, 8192)
+    assert local.slots("m") is local.slots("n")

@@ -58,6 +58,7 @@ def test_reset_comes_first() -> None:
         ("--model --max-turns 3", "--model needs a value"),
         ("--model ''", "--model cannot be ''"),
         ("--model a --model b", "--model is given twice"),
+        ("--max-depth 9", "whole number from 0 to 8"),
         ("--reset=1", "--reset takes no value"),
     ],
 )
@@ -69,7 +70,7 @@ def test_what_is_wrong_is_named(line: str, says: str) -> None:
 def test_the_table_covers_all_settings_and_remedies() -> None:
     names = {option.name for option in OPTIONS} - {""}
     fields = {field.name for field in dataclasses.fields(Settings)} | {f.name for f in dataclasses.fields(Limits)}
-    assert names == fields - {"limits", "depth"}
+    assert names == fields - {"limits"}
     assert set(LIMIT_OPTIONS.values()) <= {option.flag for option in OPTIONS}
 
 
@@ -87,7 +88,10 @@ def test_describe_shows_each_option() -> None:
     [
         ([""], [option.flag for option in OPTIONS]),
         (["--max-t"], ["--max-tokens", "--max-turns"]),
-        (["--model", "a", "--m"], ["--max-cost", "--max-tokens", "--max-calls", "--max-turns", "--mode"]),
+        (
+            ["--model", "a", "--m"],
+            ["--max-cost", "--max-tokens", "--max-calls", "--max-turns", "--max-depth", "--mode"],
+        ),
         (["--mode", ""], ["auto", "each"]),
         (["--model", "t"], ["tutor"]),
         (["--model", ""], ["big", "default", "tutor"]),

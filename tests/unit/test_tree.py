@@ -81,7 +81,8 @@ def test_json() -> None:
     assert rows[0]["total"]["input_tokens"] == 10
     assert rows[0]["usage"]["input_tokens"] == 0
     texts = node("x", None, prompt="p", reply="r", error="e", remedy="m").texts()
-    assert texts == {"id": "x", "prompt": "p", "reply": "r", "code": "", "output": "", "error": "e", "remedy": "m"}
+    expected = {"id": "x", "prompt": "p", "reply": "r", "code": "", "output": "", "error": "e", "remedy": "m"}
+    assert texts == expected | {"attempts": []}
 
 
 def test_labels_are_one_short_line() -> None:
