@@ -57,13 +57,19 @@ class Nest:
         """Tell how many levels may be below a run of this depth; the question has depth 0."""
         return max(0, self.settings.limits.depth - depth)
 
-    def places(self, depth: int) -> Slots:
-        """Give the places for children of this depth."""
-        if depth not in self._levels:
-            limits = self.settings.limits
-            share = self.pool.room() // self.left(depth - 1)
-            self._levels[depth] = Slots(max(1, min(limits.concurrency, share)))
-        return self._levels[depth]
+    def places(self, depth: int, context: int) -> Slots:
+        """Give the places for children of this depth.
+
+        Args:
+            depth: Theirs.
+            context: Bytes of the context of the one that needs a place.
+        """
+        most = self.settings.limits.concurrency
+        places = self._levels.setdefault(depth, Slots(most))
+        if not places.held:
+            # Counted while nobody is there: memory fills only after a child has started.
+            places.limit = max(1, min(most, self.pool.room(context) // self.left(depth - 1)))
+        return places
 
 
 class Children:
@@ -113,7 +119,7 @@ class Children:
             context: What it works on.
         """
         try:
-            async with self._nest.places(self._depth).hold(parent):
+            async with self._nest.places(self._depth, context.length).hold(parent):
                 await self._scope.control.gate("call")
                 await self._in_namespace(node, context)
         except RlmError as problem:

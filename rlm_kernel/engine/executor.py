@@ -182,8 +182,12 @@ class Pool(Protocol):
         """Get ready, so that the first child need not wait; does nothing where that is done already."""
         ...
 
-    def room(self) -> int:
-        """Tell how many namespaces may be in use at the same time, for lack of memory or files; at least 1."""
+    def room(self, context: int) -> int:
+        """Tell how many more namespaces there is room for now, in memory and otherwise.
+
+        Args:
+            context: Bytes of the context that each has.
+        """
         ...
 
     async def take(self, context: ContextHandle) -> Executor:

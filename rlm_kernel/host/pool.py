@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CHILD_MEMORY = 48 << 20
 """Bytes to be left for each child, beside what its context takes."""
+CONTEXT_TIMES = 2
+"""Times a context is in a child's memory while it reads it."""
 CHILD_FILES = 8
 """File descriptors this process needs for each child."""
 SPARE_FILES = 400
@@ -47,9 +49,10 @@ class WarmPool(Pool):
         if nursery is not None and nursery.alive:
             nursery.warm()
 
-    def room(self) -> int:
+    def room(self, context: int) -> int:
         """Tell how many namespaces fit into what is left of memory and file descriptors."""
-        return max(1, min(free_memory() // CHILD_MEMORY, (_free_files() - SPARE_FILES) // CHILD_FILES))
+        memory = free_memory() // (CHILD_MEMORY + CONTEXT_TIMES * context)
+        return max(0, min(memory, (_free_files() - SPARE_FILES) // CHILD_FILES))
 
     async def take(self, context: ContextHandle) -> Executor:
         """Start a namespace with a context."""

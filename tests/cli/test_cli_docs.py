@@ -14,7 +14,7 @@ from rlm_kernel.usage import Limits
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-LIMITS_AS = {"cost_usd": "--max-cost", "depth": "Depth"}
+LIMITS_AS = {"cost_usd": "--max-cost"}
 
 
 def commands():
@@ -53,7 +53,7 @@ def test_every_command_has_a_heading_and_all_its_options(name):
 def test_links_between_the_pages_lead_somewhere():
     for page in (
         ROOT / "README.md",
-        *[DOCS / f"{name}.md" for name in ("glossary", "limits", "security", "cli", "resume")],
+        *[DOCS / f"{name}.md" for name in ("glossary", "limits", "security", "cli", "resume", "design", "children")],
     ):
         for link in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
             if link.endswith(".md") and "://" not in link:

@@ -84,7 +84,8 @@ class CountingPool(WarmPool):
         self.at_once = self.most = 0
         self.places = 1000
 
-    def room(self) -> int:
+    def room(self, context: int) -> int:
+        assert context > 0
         return self.places
 
     async def take(self, context: ContextHandle) -> Executor:
