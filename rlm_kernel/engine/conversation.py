@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rlm_kernel.engine.prompting import describe_context, describe_names, prompt, tagged
 from rlm_kernel.engine.shown import head_and_tail
 from rlm_kernel.messages import Message, ModelRequest
+from rlm_kernel.usage import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -127,7 +128,7 @@ class Conversation:
 def _children(depth: int) -> str:
     if not depth:
         return ""
-    deeper = f" Such a worker can do the same, {depth - 1} more deep." if depth > 1 else ""
+    deeper = f" Such a worker can do the same: {count(depth - 1, 'level')} more." if depth > 1 else ""
     return prompt("children", deeper=deeper) + "\n"
 
 

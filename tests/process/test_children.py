@@ -334,7 +334,7 @@ async def test_the_model_is_told_of_children_only_where_there_are_levels(make, d
         house.model.rules["^child"] = "called"
     assert await house.answer() == ("in" if depth else "called")
     system = house.model.asked[0].messages[0].content
-    assert ("rlm_query" in system, "1 more deep" in system) == (bool(depth), bool(depth))
+    assert ("rlm_query" in system, "1 level more" in system) == (bool(depth), bool(depth))
 
 
 async def test_a_context_too_long_for_a_call_is_cut_in_the_middle(make):

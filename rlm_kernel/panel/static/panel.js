@@ -179,7 +179,9 @@ class Nodes {
       if (!open) return;
       calls.forEach((row, at) => {
         const under = { parent: key, level: level + 1, pos: at + 1, size: calls.length };
-        lines.push({ ...under, key: row.id, open: null, row, calls: [] });
+        const opened = this.below.get(row.id)?.length ? (this.toggled.get(row.id) ?? false) : null;
+        lines.push({ ...under, key: row.id, open: opened, row, calls: [] });
+        if (opened) this.walk(row.id, row.id, level + 2, lines);
       });
     });
   }
@@ -230,19 +232,20 @@ function facts(item) {
   const failed = calls.filter(row => row.status === 'failed').length;
   const all = ended.length === calls.length;
   const models = [...new Set(calls.map(row => row.model ?? ''))];
+  const word = calls[0].kind === 'run' ? 'child run' : 'call';
   const starts = calls.flatMap(row => (row.started === null ? [] : [row.started]));
   const ends = calls.flatMap(row => (row.ended === null ? [] : [row.ended]));
   return {
     kind: 'batch',
-    label: `${count(calls.length, 'call')}: ${calls[0].label}`,
+    label: `${count(calls.length, word)}: ${calls[0].label}`,
     status: all ? (failed ? 'failed' : 'done') : calls.some(row => row.status !== 'pending') ? 'running' : 'pending',
     word: `${ended.length.toLocaleString('en')}/${calls.length.toLocaleString('en')}${failed ? ` ✕${failed}` : ''}`,
     model: models.length === 1 ? models[0] : `${models.length} models`,
-    usage: sum(calls.map(row => row.usage)),
+    usage: sum(calls.map(row => row.total)),
     started: starts.length ? starts.reduce((a, b) => Math.min(a, b)) : null,
     ended: all && ends.length ? ends.reduce((a, b) => Math.max(a, b)) : null,
     cached: calls.every(row => row.cached),
-    error: failed ? `${count(failed, 'call')} of ${calls.length.toLocaleString('en')} failed.` : null,
+    error: failed ? `${count(failed, word)} of ${calls.length.toLocaleString('en')} failed.` : null,
     share: ended.length / calls.length
   };
 }

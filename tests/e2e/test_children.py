@@ -1,0 +1,47 @@
+"""Child runs in JupyterLab: in the panel's tree, not in the notebook."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.e2e.conftest import Lab, LabPage
+
+ASK = "I hand it on.\n```python\nrs = rlm_query_batched(['part one', 'part two'])\nrs\n```"
+DONE = "Done.\n```python\nFINAL('forty-two')\n```"
+CHILD = "The child looks.\n```python\nmine = llm_query('leaf')\nFINAL(mine)\n```"
+PANEL = ".rlm-panel:visible"
+
+
+def script(folder: Path, name: str, *replies: str) -> str:
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps({"root": replies, "sub": "yes", "repeat": True}))
+    return f"scripted:{path}"
+
+
+def test_children_are_in_the_tree_and_not_in_the_notebook(lab: Lab, notebook: Callable[..., LabPage]) -> None:
+    models = f"--model {script(lab.root, 'top', ASK, DONE)} --sub-model {script(lab.root, 'child', CHILD)}"
+    page = notebook("context = 'x' * 42", f"%%rlm {models}\nHow many?")
+    page.run_all(wait=False)
+    page.page.wait_for_selector(f"{PANEL} [role=treeitem]", timeout=60_000)
+    page.wait_idle()
+    page.page.wait_for_function("() => document.querySelector('.rlm-panel .rlm-state').textContent === 'Answered'")
+    rows = page.page.locator(PANEL).locator("[role=treeitem]")
+    assert rows.count() == 4
+    assert "2 child runs: part one" in (rows.nth(2).text_content() or "")
+    page.page.locator(PANEL).locator("[role=tree]").focus()
+    for key in ("Home", "ArrowDown", "ArrowDown", "ArrowRight"):
+        page.page.keyboard.press(key)
+    page.page.wait_for_selector(f"{PANEL} [role=treeitem]:has-text('part two')")
+    assert rows.count() == 6
+    for key in ("ArrowDown", "ArrowRight", "ArrowDown", "ArrowDown"):
+        page.page.keyboard.press(key)
+    page.page.wait_for_selector(f"{PANEL} [role=treeitem][aria-selected=true]:has-text('leaf')")
+    assert [row.get_attribute("aria-level") for row in rows.all()] == ["1", "2", "3", "4", "5", "6", "4", "2"]
+    page.shot("panel-children")
+    assert "The child looks" not in page.page.locator(".jp-Notebook").inner_text()
+    assert page.errors == []
