@@ -36,8 +36,10 @@ STEPS = {
     ],
     "What about the first line?": [
         cell("same = [llm_query('Is it one?') for _ in range(2)]\nlen(lines), len(set(same))"),
+        cell("rlm_query_batched(['Child?'] * 2, [context[:99]] * 2, model='root-model')"),
         final("It says one two three."),
     ],
+    "Child?": [cell("llm_query('A leaf: ' + context)"), final("A child.")],
 }
 
 
@@ -102,7 +104,7 @@ def test_the_second_time_nothing_is_asked(start: Callable[[], LiveKernel], endpo
     k = start()
     first = run_all(k, NOTEBOOK)
     asked = len(endpoint.requests)
-    assert asked == 5 + 20 + 2 + 2
+    assert asked == (5 + 20) + (3 + 2) + 2 * (2 + 1)
     assert run_all(k, NOTEBOOK) == first
     assert run_all(k, NOTEBOOK) == first
     assert len(endpoint.requests) == asked, endpoint.requests[asked].messages

@@ -50,6 +50,30 @@ def test_what_cannot_be_asked_is_one_clear_line(code, says):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("code", "how", "turns"),
+    [
+        ("%rlm continue", "continue", 20),
+        ("\n %rlm  resume \n", "resume", 20),
+        ("%rlm continue --max-turns 30", "continue", 30),
+    ],
+)
+def test_going_on_stands_alone_and_takes_options(code, how, turns):
+    assert magics.is_go_on(code)
+    asked = magics.read_question(code, Settings())
+    assert (asked.how, asked.question, asked.settings.limits.turns) == (how, "", turns)
+
+
+@pytest.mark.parametrize("code", ["x = 1\n%rlm continue", "%rlm continued", "%rlm", "%%rlm\ncontinue", "%rlm stop"])
+def test_this_is_not_going_on(code):
+    assert not magics.is_go_on(code)
+
+
+def test_flags_take_no_value_so_the_question_may_follow():
+    asked = magics.read_question("%%rlm --fresh How many?", Settings())
+    assert (asked.settings.fresh, asked.question) == (True, "How many?")
+
+
 def test_line_shows_changes_or_commands():
     assert magics.read_line("", Settings()) is None
     assert magics.read_line(" stop ", Settings()) == "stop"
