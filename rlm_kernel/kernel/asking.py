@@ -15,6 +15,7 @@ from rlm_kernel.errors import InputError, RlmError
 from rlm_kernel.ids import CellId
 from rlm_kernel.kernel import magics
 from rlm_kernel.kernel.answer import Inline, Ticker, last_line, live_line, publish_output
+from rlm_kernel.kernel.dock import Dock
 from rlm_kernel.kernel.going import GoingOn
 from rlm_kernel.kernel.journal import Journal, LiveRun
 from rlm_kernel.kernel.livecells import LiveCells
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from rlm_kernel.kernel.protocol import Status
     from rlm_kernel.kernel.services import Ident, KernelServices, Message
     from rlm_kernel.models.registry import Registry
-    from rlm_kernel.panel.widget import Panel
     from rlm_kernel.trace.records import Node, Outcome
 
 Json = dict[str, Any]
@@ -65,7 +65,7 @@ class Asking:
         """How often the namespace had been started anew when the last run ended."""
         self._made: Session | None = None
         self._models: Registry | None = None
-        self._panel: Panel | None = None
+        self._dock = Dock(kernel, self._pages, lambda: self._session)
         self.paused_since: float | None = None
         """``time.monotonic()`` of the moment the run was paused; ``None`` where none is."""
 
@@ -166,7 +166,7 @@ class Asking:
             return _ok(run.execution_count)
         self._cells.expect(run)
         if not run.fallback:
-            self._show_panel(run.request)
+            self._dock.show(run.request)
         self._ticker.touch()
         try:
             node = await self._work(going, run)
@@ -278,7 +278,7 @@ class Asking:
         if isinstance(read, str):
             if read == "key":
                 return await self._take_key(parent)
-            return self._open_panel(parent) if read == "panel" else self._command(read)
+            return self._dock.open(parent) if read == "panel" else self._command(read)
         if read is not None:
             self._check_models(read)
             session.settings = read
@@ -406,37 +406,6 @@ class Asking:
         self._kernel.send_reply("execute_reply", reply, request, ident)
         self._kernel.publish("status", {"execution_state": "idle"}, request)
         self._kernel.busy_again()
-
-    # -- the panel ------------------------------------------------------------------------------------------------
-
-    def _show_panel(self, parent: Message | None) -> None:
-        """Dock the panel beside the pages, at the first question."""
-        if self._panel is not None:
-            return
-        try:
-            self._pages.dock(self._make_panel(), parent)
-        except Exception:  # what shows a run must never keep it from running
-            log.exception("The panel cannot be shown")
-
-    def _make_panel(self) -> str:
-        if self._panel is None:
-            from rlm_kernel.panel.widget import Panel
-
-            self._panel = Panel(self._session)
-        return str(self._panel.model_id)
-
-    def _open_panel(self, parent: MsgId | None) -> str:
-        """Show the panel in the sidebar of the pages, or in the cell that asks for it where there is no page."""
-        model_id = self._make_panel()
-        if self._pages:
-            self._pages.dock(model_id, None)
-            return "The panel is in the sidebar."
-        request = self._kernel.request_of(parent) if parent is not None else None
-        if request is not None:
-            view = {"version_major": 2, "version_minor": 0, "model_id": model_id}
-            data = {"application/vnd.jupyter.widget-view+json": view, "text/plain": "The tree of calls"}
-            self._kernel.publish("display_data", {"data": data, "metadata": {}, "transient": {}}, request)
-        return ""
 
 
 def _ok(execution_count: int, payload: list[Json] | None = None) -> Json:

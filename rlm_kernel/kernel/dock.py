@@ -1,0 +1,62 @@
+"""The panel's place: beside the pages, or in a cell."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rlm_kernel.engine.session import Session
+    from rlm_kernel.ids import MsgId
+    from rlm_kernel.kernel.pages import Pages
+    from rlm_kernel.kernel.services import KernelServices, Message
+    from rlm_kernel.panel.widget import Panel
+
+log = logging.getLogger(__name__)
+
+
+class Dock:
+    """Makes the panel at the first need, and shows it.
+
+    Args:
+        kernel: Publishes it where there is no page.
+        pages: Show it beside the notebook.
+        session: Gives what it shows.
+    """
+
+    def __init__(self, kernel: KernelServices, pages: Pages, session: Callable[[], Session]) -> None:
+        self._kernel = kernel
+        self._pages = pages
+        self._session = session
+        self._panel: Panel | None = None
+
+    def show(self, parent: Message | None) -> None:
+        """Dock the panel beside the pages, at the first question."""
+        if self._panel is not None:
+            return
+        try:
+            self._pages.dock(self._make(), parent)
+        except Exception:  # what shows a run must never keep it from running
+            log.exception("The panel cannot be shown")
+
+    def open(self, parent: MsgId | None) -> str:
+        """Show the panel in the sidebar of the pages, or in the cell that asks for it where there is no page."""
+        model_id = self._make()
+        if self._pages:
+            self._pages.dock(model_id, None)
+            return "The panel is in the sidebar."
+        request = self._kernel.request_of(parent) if parent is not None else None
+        if request is not None:
+            view = {"version_major": 2, "version_minor": 0, "model_id": model_id}
+            data = {"application/vnd.jupyter.widget-view+json": view, "text/plain": "The tree of calls"}
+            self._kernel.publish("display_data", {"data": data, "metadata": {}, "transient": {}}, request)
+        return ""
+
+    def _make(self) -> str:
+        if self._panel is None:
+            from rlm_kernel.panel.widget import Panel
+
+            self._panel = Panel(self._session())
+        return str(self._panel.model_id)
