@@ -46,6 +46,19 @@ def texts(output_cell: Json) -> str:
     return json.dumps(output_cell["outputs"])
 
 
+def move_slider(page: LabPage) -> str:
+    """Click into the track of a slider that stands at 3; gives what it shows then."""
+    handle = page.page.locator(".jp-OutputArea .widget-slider .noUi-handle").first
+    handle.scroll_into_view_if_needed()
+    box = handle.bounding_box()
+    assert box
+    page.page.mouse.click(box["x"] + 60, box["y"] + 8)
+    page.wait_for("() => document.querySelector('.jp-OutputArea .widget-readout').textContent.trim() !== '3'")
+    moved: str = page.page.locator(".jp-OutputArea .widget-readout").first.inner_text().strip()
+    page.page.wait_for_timeout(500)
+    return moved
+
+
 def settled(page: LabPage) -> None:
     """No cell runs and the kernel is idle, in the page's eyes."""
     page.wait_idle()
@@ -86,14 +99,7 @@ def test_outputs_of_every_kind(app: str, notebook: Callable[..., LabPage], scrip
     assert "green" in texts(page.cells()[1])
     counts = [each["count"] for each in page.cells() if each["type"] == "code"]
     assert counts == list(range(1, len(counts) + 1))
-    handle = page.page.locator(".jp-OutputArea .widget-slider .noUi-handle").first
-    handle.scroll_into_view_if_needed()
-    box = handle.bounding_box()
-    assert box
-    page.page.mouse.click(box["x"] + 60, box["y"] + 8)
-    page.wait_for("() => document.querySelector('.jp-OutputArea .widget-readout').textContent.trim() !== '3'")
-    moved = page.page.locator(".jp-OutputArea .widget-readout").first.inner_text().strip()
-    page.page.wait_for_timeout(500)
+    moved = move_slider(page)
     last = len(page.cells()) - 1
     page.run_cell(last)
     assert page.cells()[last]["outputs"][0]["data"]["text/plain"] == moved
@@ -390,14 +396,7 @@ def test_widgets_of_both_processes_after_a_reload(notebook: Callable[..., LabPag
     page.command("rlm:show-panel")
     page.wait_for("() => document.querySelector('.rlm-panel .rlm-row[role=treeitem]')")
     page.shot("widgets-reloaded")
-    handle = page.page.locator(".jp-OutputArea .widget-slider .noUi-handle").first
-    handle.scroll_into_view_if_needed()
-    box = handle.bounding_box()
-    assert box
-    page.page.mouse.click(box["x"] + 60, box["y"] + 8)
-    page.wait_for("() => document.querySelector('.jp-OutputArea .widget-readout').textContent.trim() !== '3'")
-    moved = page.page.locator(".jp-OutputArea .widget-readout").first.inner_text().strip()
-    page.page.wait_for_timeout(500)
+    moved = move_slider(page)
     last = len(page.cells()) - 1
     page.run_cell(last)
     assert page.cells()[last]["outputs"][0]["data"]["text/plain"] == moved
