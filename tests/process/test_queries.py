@@ -122,8 +122,8 @@ async def test_what_is_in_the_namespace_is_described(ns):
     info = await ns.process.ask("describe", {})
     assert info["context"]["chars"] == 7
     assert info["names"] == [
-        {"name": "xs", "type": "list of int", "size": "2 items"},
-        {"name": "f", "type": "function", "size": ""},
+        {"name": "xs", "type": "list of int", "size": "2 items", "cell": None},
+        {"name": "f", "type": "function", "size": "", "cell": None},
     ]
     shown = (await ns.ok("SHOW_VARS()")).result
     assert shown.splitlines()[0].split() == ["context", "str", "7", "characters"]
