@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rlm_kernel.ids import CellId, RunId
     from rlm_kernel.kernel.magics import Asked
     from rlm_kernel.trace.records import Node
-    from rlm_kernel.trace.store import RunRow
+    from rlm_kernel.trace.store import InFlight, RunRow
 
 MOST_LISTED = 8
 """Requests under way at a kill that are named; of more only the number is told."""
@@ -84,7 +84,7 @@ class GoingOn:
             now = Opening.now(await executor.describe(), ())
             if self._asked.settings.fresh or opening is None or now is None or not opening.is_true(now):
                 return ""
-        return _describe(row, [each.label or each.node_id for each in self._keeping.in_flight(row)])
+        return _describe(row, [_named(each) for each in self._keeping.in_flight(row)])
 
     async def work(self, *, lost: bool) -> Node:
         """Do it.
@@ -109,6 +109,13 @@ class GoingOn:
         if asking is not None:
             return await session.ask_again(asking, cell_id=self._anchor)
         return await session.go_on(settings=asked.settings, cell_id=self._anchor, from_start=lost)
+
+
+def _named(request: InFlight) -> str:
+    """Say which request it is: by its prompt, or by its place where the node was not in the store yet."""
+    words = {"t": "turn", "c": "call", "r": "child"}
+    places = [f"{words.get(part[0], part[0])} {part[1:]}" for part in request.node_id.split("/")[1:]]
+    return request.label or ", ".join(places) or request.node_id
 
 
 def _describe(row: RunRow, under_way: list[str]) -> str:

@@ -220,3 +220,31 @@ async def test_messages_that_are_not_ours_are_ignored(ns):
     assert [message.msg_type for message in ran.messages] == ["stream", "stream"]
     assert ran.messages[-1].parent is None
     await asyncio.sleep(0)
+
+
+async def test_names_say_which_cell_bound_them_last(ns):
+    await ns.ok("a = [1]; b = [2]", cell_id="one")
+    await ns.ok("a = a + [3]; c = 0.123456789; d = 0.5", cell_id="two")
+    info = await ns.process.ask("describe", {})
+    found = {each["name"]: (each["cell"], each["size"]) for each in info["names"]}
+    expected = {"a": ("two", "2 items"), "b": ("one", "1 items"), "c": ("two", ""), "d": ("two", "0.5")}
+    assert found == expected, "a measured number is not told: it would be another one each time"
+
+
+async def test_names_a_run_is_not_told_of_are_hidden_from_it_until_they_are_bound_anew(ns):
+    await ns.ok("mine = 1; left = [2]; over = [3]")
+    await ns.process.ask("begin_run", {"told": ["mine"]})
+    assert "left" not in (await ns.ok("SHOW_VARS()")).result
+    shown = (await ns.ok("over = [4]\nSHOW_VARS()")).result
+    assert [line.split()[0] for line in shown.splitlines()] == ["mine", "over"]
+    await ns.process.ask("end_run", {})
+    assert "left" in (await ns.ok("SHOW_VARS()")).result
+
+
+async def test_a_run_that_goes_on_keeps_the_answer(ns):
+    await ns.process.ask("begin_run", {})
+    await ns.ok("answer['content'] = 'so far'")
+    await ns.process.ask("begin_run", {"goes_on": True})
+    assert await ns.value("answer['content']") == "'so far'"
+    await ns.process.ask("begin_run", {})
+    assert await ns.value("answer['content']") == "''"
