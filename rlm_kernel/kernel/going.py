@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rlm_kernel.engine.opening import Opening
-from rlm_kernel.engine.session import Asking
 from rlm_kernel.usage import count
 
 if TYPE_CHECKING:
@@ -99,6 +98,8 @@ class GoingOn:
         return node
 
     async def _work(self, lost: bool) -> Node:
+        from rlm_kernel.engine.session import Asking  # with the first question: the kernel starts without
+
         session, asked = self._session, self._asked
         if asked.how == "ask":
             return await session.ask(asked.question, settings=asked.settings, cell_id=self._anchor)
