@@ -113,9 +113,14 @@ class LimitExceeded(RlmError):
         self.limit = limit
         self.scope = scope
         super().__init__(
-            f"The limit of {limit:g} {LIMIT_WORDS[kind]} for {scope} is reached.",
+            f"The limit of {limit:g} {_word(kind, limit)} for {scope} is reached.",
             f"Raise it with %rlm {LIMIT_OPTIONS[kind]}, then %rlm continue." if kind in LIMIT_OPTIONS else "",
         )
+
+
+def _word(kind: LimitKind, limit: float) -> str:
+    word = LIMIT_WORDS[kind]
+    return word.removesuffix("s") if limit == 1 else word
 
 
 LIMIT_WORDS: dict[LimitKind, str] = {

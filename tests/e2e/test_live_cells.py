@@ -400,3 +400,24 @@ def test_widgets_of_both_processes_after_a_reload(notebook: Callable[..., LabPag
     last = len(page.cells()) - 1
     page.run_cell(last)
     assert page.cells()[last]["outputs"][0]["data"]["text/plain"] == moved
+
+
+def test_going_on_after_a_limit(notebook: Callable[..., LabPage], script: Callable[..., str]) -> None:
+    """``%rlm continue`` goes on below itself, with the limits set now, and reaches the answer."""
+    page = notebook(
+        SETUP,
+        question(script(cell("lamps = 3\nprint('lamps', lamps)"), DONE) + " --max-turns 1"),
+        "%rlm continue --max-turns 5",
+    )
+    page.run_cell(0)
+    page.run_cell(1)
+    settled(page)
+    assert "limit of 1 turn " in texts(page.cells()[1])
+    page.run_cell(len(page.cells()) - 1)
+    settled(page)
+    page.shot("continued")
+    cells = page.cells()
+    going = next(each for each in cells if each["source"].startswith("%rlm continue"))
+    assert "green" in texts(going)
+    assert any("answer['ready']" in each["source"] for each in code_cells(page))
+    assert page.errors == []
