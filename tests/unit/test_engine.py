@@ -340,7 +340,7 @@ async def test_the_limit_of_cost() -> None:
     run = await talk.ask("q")
     assert run.outcome == "limit"
     assert talk.tree.total(run.id).cost_usd == pytest.approx(0.4)
-    assert "1 US dollars" in str(run.error)
+    assert "1 US dollar " in str(run.error)
 
 
 async def test_the_limit_of_seconds_interrupts_a_cell() -> None:
