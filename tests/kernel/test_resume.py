@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import signal
@@ -64,18 +65,29 @@ def prompts(endpoint: FakeEndpoint, *, done: bool = True) -> Counter[str]:
     return Counter(each.prompt for each in endpoint.of("sub") if each.done or not done)
 
 
+def hold_after(endpoint: FakeEndpoint, finished: int) -> None:
+    """Let so many calls of a batch be answered, and hold those after them, until `let_go`."""
+    numbers = itertools.count(1)
+    endpoint.fault_of = lambda request: "hang" if request.role == "sub" and next(numbers) > finished else ""
+
+
+def let_go(endpoint: FakeEndpoint) -> None:
+    """Answer every call from now on; those that were held have ended with who asked."""
+    endpoint.fault_of = lambda _request: ""
+    assert endpoint.wait_idle()
+
+
 def kill_in_batch(start: Callable[[], LiveKernel], endpoint: FakeEndpoint, finished: int) -> str:
     """Ask, and kill the kernel once so many calls have been answered; gives the run's id."""
     k = start()
     page = Page(k)
     assert ask(page, LOAD, "load").status == "ok"
-    endpoint.delay = 0.02
+    hold_after(endpoint, finished)
     page.ask("%%rlm --concurrency 4\nHow many?", "q")
-    page.wait_for(lambda: sum(prompts(endpoint).values()) >= finished)
+    page.wait_for(lambda: len(prompts(endpoint, done=False)) == finished + 4)
     run_id = page.run_id
     kill(k)
-    endpoint.delay = 0.0
-    assert endpoint.wait_idle()
+    let_go(endpoint)
     return run_id
 
 
@@ -158,13 +170,12 @@ def test_continue_after_a_limit(start: Callable[[], LiveKernel], endpoint: FakeE
 def test_continue_with_options_after_a_stop_in_a_batch(start: Callable[[], LiveKernel], endpoint: FakeEndpoint) -> None:
     page = Page(k := start())
     ask(page, LOAD, "load")
-    endpoint.delay = 0.1
+    hold_after(endpoint, 4)
     msg_id = page.ask("%%rlm --concurrency 4\nHow many?", "q")
-    page.wait_for(lambda: sum(prompts(endpoint).values()) >= 4)
+    page.wait_for(lambda: len(prompts(endpoint, done=False)) == 8)
     k.interrupt()
     assert "stopped" in page.finish(msg_id).error["evalue"]
-    endpoint.delay = 0.0
-    endpoint.wait_idle()
+    let_go(endpoint)
     ran = ask(page, "%rlm continue --concurrency 2", "c")
     assert answer(ran).startswith("There are 50.")
     assert len(endpoint.of("root")) == 3, "the cell that was cut short is run again, not asked for again"
