@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rlm_kernel.engine.edits import EditDict
     from rlm_kernel.engine.executor import Output
-    from rlm_kernel.notebook.cells import RlmMetadata
+    from rlm_kernel.engine.gate import DecisionDict, WaitingDict
+    from rlm_kernel.engine.rerun import QuoteDict
+    from rlm_kernel.notebook.cells import CellDict, RlmMetadata
     from rlm_kernel.usage import UsageDict
 
 PROTOCOL = 1
@@ -60,6 +63,29 @@ class AckRun(TypedDict):
     nodes: list[AckNode]
     outputs: list[Output]
     execution_count: int
+    waiting: list[WaitingDict]
+    """What waits for the person's decision now."""
+    stale: list[str]
+    """Cells whose state was changed above them."""
+
+
+class Kept(TypedDict):
+    """An entry of ``kept[]`` in a `run_start`: a cell of the replaced run that belongs to the new one too."""
+
+    cell_id: str
+    node_id: str
+    metadata: CellMetadata
+    badge: str
+
+
+class RunStart(TypedDict):
+    """Fields of `run_start`."""
+
+    anchor_cell_id: str | None
+    anchor_msg_id: str
+    owner: str
+    superseded: list[str]
+    kept: list[Kept]
 
 
 class HelloAck(TypedDict):
@@ -90,6 +116,88 @@ class Status(TypedDict):
     usage: UsageDict
 
 
+class GoDict(TypedDict, total=False):
+    """``metadata.rlm_go`` of an execute request of a ``%%rlm`` cell: what is to be done in place of asking anew."""
+
+    how: Literal["rerun", "continue"]
+    node_id: str
+    """Rerun: which node is edited."""
+    edit: EditDict
+    run_id: str
+    """Continue: which run; empty for the last one."""
+    limits: dict[str, float | int]
+    """Limits that hold from now on, by the names of `rlm_kernel.usage.Limits`."""
+
+
+class Go(TypedDict):
+    """Fields of `go`: the page runs this cell with this as its ``metadata.rlm_go``."""
+
+    anchor_cell_id: str | None
+    go: GoDict
+    line: str
+    """What to write into a new cell where the anchor is gone."""
+
+
+class Quoted(TypedDict):
+    """`quoted`: what an edit would run again."""
+
+    type: Literal["quoted"]
+    ask_id: str
+    quote: QuoteDict
+
+
+class Problem(TypedDict):
+    """`problem`: what the page asked for cannot be done."""
+
+    type: Literal["problem"]
+    ask_id: str
+    """Of the question it answers; empty where it answers none."""
+    text: str
+    remedy: str
+
+
+class Show(TypedDict):
+    """Fields of `show`: these cells and outputs take the place of those the question shows now."""
+
+    anchor_cell_id: str | None
+    execution_count: int | None
+    outputs: list[Output]
+    cells: list[CellDict]
+    text: str
+    """Whether Python's state is that of this run too, for people."""
+
+
+class Stale(TypedDict):
+    """Fields of `stale`: from now on these cells of the run, and no others, are marked."""
+
+    cell_ids: list[str]
+    edited_cell_id: str
+    """The cell that was edited: it offers *Continue from here*."""
+    edited_node_id: str
+
+
+class Waiting(TypedDict):
+    """Fields of `waiting`: all that waits for a decision now."""
+
+    waiting: list[WaitingDict]
+
+
+class Undone(TypedDict):
+    """`undone`: Python's state is back to before a cell."""
+
+    type: Literal["undone"]
+    cell_ids: list[str]
+    """Cells whose effect on Python's state is gone."""
+    text: str
+
+
+class Jump(TypedDict):
+    """`jump`: scroll to this cell and select it."""
+
+    type: Literal["jump"]
+    cell_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class Hello:
     """A page says that it shows the notebook."""
@@ -109,16 +217,95 @@ class Hello:
         )
 
 
+CommandType = Literal[
+    "hello",
+    "pause",
+    "resume",
+    "step",
+    "stop",
+    "cell_removed",
+    "quote",
+    "decision",
+    "steer",
+    "undo",
+    "switch",
+]
+COMMANDS: frozenset[str] = frozenset(get_args(CommandType))
+TEXT_LIMIT = 1_000_000
+"""Characters of a text that a page sends; what is longer is not what a person typed."""
+
+
 @dataclass(frozen=True, slots=True)
 class PageCommand:
-    """A message of a page after its hello."""
+    """A message of a page after its hello; what is missing, too long or of another type counts as empty."""
 
     type: str
-    run_id: str
-    cell_id: str
+    run_id: str = ""
+    cell_id: str = ""
+    node_id: str = ""
+    ask_id: str = ""
+    id: str = ""
+    """Of what waits for a decision."""
+    text: str = ""
+    replay: bool = False
+    """Undo: the cells before may be run again where there is no checkpoint."""
+    edit: EditDict | None = None
+    decision: DecisionDict | None = None
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> PageCommand:
-        """Read a message; fields that are missing or of another type count as empty."""
-        fields = (data.get(name) for name in ("type", "run_id", "cell_id"))
-        return cls(*(field if isinstance(field, str) else "" for field in fields))
+        """Read a message; its ``type`` is empty where it is none of ours."""
+        kind = _text(data.get("type"))
+        names = ("run_id", "cell_id", "node_id", "ask_id", "id", "text")
+        fields: dict[str, Any] = {name: _text(data.get(name)) for name in names}
+        for name, read in (("edit", read_edit), ("decision", read_decision)):
+            fields[name] = read(data.get(name))
+        return cls(kind if kind in COMMANDS else "", replay=data.get("replay") is True, **fields)
+
+
+def read_edit(value: object) -> EditDict | None:
+    """Take the known fields of an edit where each has its type; the kind itself is checked by `Edit.from_dict`."""
+    return cast("EditDict | None", _fields(value, {"kind": str, "text": str, "model": str, "anyway": bool}))
+
+
+def read_decision(value: object) -> DecisionDict | None:
+    """Take the known fields of a decision where each has its type; the verdict itself is checked by the gate."""
+    types = {"verdict": str, "source": str, "reason": str, "first": int}
+    return cast("DecisionDict | None", _fields(value, types))
+
+
+def read_go(metadata: Mapping[str, Any]) -> GoDict | None:
+    """Read ``metadata.rlm_go`` of an execute request; ``None`` where there is none that can be used."""
+    value = metadata.get("rlm_go")
+    if not isinstance(value, dict) or value.get("how") not in ("rerun", "continue"):
+        return None
+    if value["how"] == "continue":
+        return GoDict(how="continue", run_id=_text(value.get("run_id")), limits=read_limits(value.get("limits")))
+    edit = read_edit(value.get("edit"))
+    node_id = _text(value.get("node_id"))
+    if edit is None or not node_id:
+        return None
+    return GoDict(how="rerun", node_id=node_id, edit=edit, limits=read_limits(value.get("limits")))
+
+
+def read_limits(value: object) -> dict[str, float | int]:
+    """Take the numbers of an object; which names and numbers are limits is checked where they are used."""
+    if not isinstance(value, dict):
+        return {}
+    return {
+        name: number
+        for name, number in value.items()
+        if isinstance(name, str) and isinstance(number, (int, float)) and not isinstance(number, bool)
+    }
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) and len(value) <= TEXT_LIMIT else ""
+
+
+def _fields(value: object, types: Mapping[str, type]) -> dict[str, Any] | None:
+    if not isinstance(value, dict):
+        return None
+    # bool is an int to Python: `first: true` is no number.
+    taken = {name: value[name] for name, of in types.items() if type(value.get(name)) is of}
+    return {name: each for name, each in taken.items() if not isinstance(each, str) or len(each) <= TEXT_LIMIT}

@@ -33,6 +33,8 @@ class RlmMetadata(TypedDict):
     turn: int
     badge: NotRequired[str]
     usage: NotRequired[UsageDict]
+    kept: NotRequired[str]
+    """The node of another branch whose reply and output this turn has taken over."""
 
 
 class CellDict(TypedDict):
