@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, cast, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rlm_kernel.engine.gate import DecisionDict, WaitingDict
     from rlm_kernel.engine.rerun import QuoteDict
     from rlm_kernel.notebook.cells import CellDict, RlmMetadata
+    from rlm_kernel.trace.records import Outcome
     from rlm_kernel.usage import UsageDict
 
 PROTOCOL = 1
@@ -97,6 +98,22 @@ class HelloAck(TypedDict):
     panel: str | None
 
 
+class Append(TypedDict):
+    """Fields of `append`."""
+
+    cell_id: str
+    pos: int
+    """In UTF-16 units."""
+    text: str
+
+
+class Start(TypedDict):
+    """Fields of `start`."""
+
+    cell_id: str
+    msg_id: str
+
+
 class Finish(TypedDict):
     """Fields of `finish`."""
 
@@ -114,6 +131,22 @@ class Status(TypedDict):
     text: str
     turn: int
     usage: UsageDict
+
+
+class RunEnd(TypedDict):
+    """Fields of `run_end`."""
+
+    outcome: Outcome | None
+    execution_count: int
+    usage: UsageDict
+    text: str
+
+
+class Dock(TypedDict):
+    """`dock`: show this widget in the sidebar."""
+
+    type: Literal["dock"]
+    model_id: str
 
 
 class GoDict(TypedDict, total=False):
@@ -196,6 +229,105 @@ class Jump(TypedDict):
 
     type: Literal["jump"]
     cell_id: str
+
+
+class RunMessages(TypedDict):
+    """The messages about a run by their ``type``: besides these fields they have ``run_id`` and ``seq``."""
+
+    run_start: RunStart
+    insert: Insert
+    append: Append
+    start: Start
+    finish: Finish
+    status: Status
+    run_end: RunEnd
+    waiting: Waiting
+    stale: Stale
+    show: Show
+    go: Go
+
+
+KernelMessage = HelloAck | Dock | Quoted | Problem | Undone | Jump
+"""The messages that are about no run."""
+
+
+class HelloDict(TypedDict):
+    """`hello`: what a page says first."""
+
+    type: Literal["hello"]
+    protocol: int
+    client_id: str
+    path: str
+    rtc: bool
+
+
+class SteeringDict(TypedDict):
+    """Pause, resume, step, stop."""
+
+    type: Literal["pause", "resume", "step", "stop"]
+    run_id: str
+
+
+class CellRemovedDict(TypedDict):
+    """`cell_removed`: the person deleted a cell of the model."""
+
+    type: Literal["cell_removed"]
+    run_id: str
+    node_id: str
+    cell_id: str
+
+
+class QuoteRequestDict(TypedDict):
+    """`quote`: what would this edit run again, and cost?"""
+
+    type: Literal["quote"]
+    ask_id: str
+    node_id: str
+    edit: EditDict
+
+
+class DecisionRequestDict(TypedDict):
+    """`decision`: the person's word on what waits."""
+
+    type: Literal["decision"]
+    id: str
+    decision: DecisionDict
+
+
+class SteerDict(TypedDict):
+    """`steer`: a message to the model, delivered with its next turn."""
+
+    type: Literal["steer"]
+    run_id: str
+    text: str
+
+
+class UndoDict(TypedDict):
+    """`undo`: put Python's state back to before this cell."""
+
+    type: Literal["undo"]
+    cell_id: str
+    replay: NotRequired[bool]
+    """Where there is no checkpoint, the cells before it may be run again."""
+
+
+class SwitchDict(TypedDict):
+    """`switch`: show this branch."""
+
+    type: Literal["switch"]
+    run_id: str
+
+
+PageMessage = (
+    HelloDict
+    | SteeringDict
+    | CellRemovedDict
+    | QuoteRequestDict
+    | DecisionRequestDict
+    | SteerDict
+    | UndoDict
+    | SwitchDict
+)
 
 
 @dataclass(frozen=True, slots=True)
