@@ -15,15 +15,13 @@ from rlm_kernel.engine.conversation import left_note, person_note
 from rlm_kernel.engine.exchange import Exchange
 from rlm_kernel.engine.executor import AnswerState, CellRequest, CellResult
 from rlm_kernel.engine.guard import Clock, watched
-from rlm_kernel.engine.parse import ReplySplitter, final_cell
 from rlm_kernel.engine.prompting import prompt
 from rlm_kernel.engine.shown import shown
-from rlm_kernel.errors import BadReplyError, LimitExceeded, ModelError, NamespaceDied, RequestRefusedError, RlmError
+from rlm_kernel.engine.turns import UNUSABLE, Written, cell_notes, in_same_words
+from rlm_kernel.errors import BadReplyError, LimitExceeded, ModelError, NamespaceDied, RlmError
 from rlm_kernel.ids import child_id, new_cell_id
-from rlm_kernel.messages import Message, ModelReply, ModelRequest
-from rlm_kernel.models.memo import request_key
-from rlm_kernel.trace.records import Node, Outcome, Status, one_line
-from rlm_kernel.usage import Usage
+from rlm_kernel.messages import Message
+from rlm_kernel.trace.records import Node, Outcome, Status
 
 if TYPE_CHECKING:
     from rlm_kernel.engine.conversation import Conversation
@@ -32,20 +30,14 @@ if TYPE_CHECKING:
     from rlm_kernel.engine.queries import Queries
     from rlm_kernel.engine.scope import Scope
     from rlm_kernel.engine.settings import Settings
+    from rlm_kernel.messages import ModelReply
 
-EXTRA_CHARS = 2_000
-"""Characters read after the end of the cell, only because the true usage comes at the end of a reply."""
 BROKEN_STREAMS = 2
 """Streams in a row that may break off before the run fails."""
 LAST_CELLS = 10
 """Of a person, between the end of a run and its going on, that are told."""
 SCOPE = "this question"
 
-_UNUSABLE = {
-    "no_code": "it wrote no cell",
-    "repeated": "it repeated the cell before",
-    "cut_off": "it reached the limit of its length before the cell was complete",
-}
 _STATUS: dict[Outcome, Status] = {"answered": "done", "limit": "stopped", "failed": "failed", "stopped": "stopped"}
 
 
@@ -187,21 +179,21 @@ class Run:
         """Have the reply written, and do what it says."""
         self._turns += 1
         node = self._add_turn()
-        splitter = ReplySplitter()
+        written = Written(self._scope, node)
         try:
-            reply = await self._read(node, splitter, exchange)
+            reply = await self._read(written, exchange)
             exchange.close()  # the calls of its cell need the slot
             self._broken = 0
-            code, unusable = self._judge(node, splitter, reply)
+            code, unusable = written.judge(reply.finish, self._last_code)
             if unusable:
-                self._nudge(node, splitter, unusable)
+                self._nudge(written, unusable)
             else:
-                await self._run_cell(node, splitter, code)
+                await self._run_cell(written, code)
         except RlmError as problem:
             if node.status == "running":
                 node.status = "stopped" if isinstance(problem, LimitExceeded) else "failed"
                 node.error, node.remedy = problem.message, problem.remedy
-            if not self._is_worth_asking_again(problem, splitter):
+            if not self._is_worth_asking_again(problem, written):
                 raise
         finally:
             if node.status == "running":
@@ -209,12 +201,12 @@ class Run:
             node.ended = time()
             self._scope.changed(node)
 
-    def _is_worth_asking_again(self, problem: RlmError, splitter: ReplySplitter) -> bool:
+    def _is_worth_asking_again(self, problem: RlmError, written: Written) -> bool:
         """Tell whether the next turn may ask the same: a stream broke off whose text had been shown already.
 
         A model tries again by itself only as long as it has passed no text on.
         """
-        if not (isinstance(problem, ModelError) and problem.retryable and splitter.text):
+        if not (isinstance(problem, ModelError) and problem.retryable and written.text):
             return False
         self._broken += 1
         return self._broken <= BROKEN_STREAMS
@@ -235,70 +227,37 @@ class Run:
         self._queries.below(node)
         return node
 
-    async def _read(self, node: Node, splitter: ReplySplitter, exchange: Exchange) -> ModelReply:
+    async def _read(self, written: Written, exchange: Exchange) -> ModelReply:
         """Have the root model write its reply, and pass it on while it does."""
-
-        async def on_text(text: str) -> bool:
-            self._tell_text(node, splitter, text)
-            try:
-                await self._control.gate("token")
-            except Stopped:
-                return False
-            return splitter.extra <= EXTRA_CHARS
-
-        ended = await watched(exchange.complete(node, on_text), self._control, self._clock)
+        node = written.node
+        ended = await watched(exchange.complete(node, written.on_text), self._control, self._clock)
         reply = ended.result
         if reply is not None:
             node.model, node.cached = reply.model or self._model, reply.cached
-            if not splitter.text:
-                self._tell_text(node, splitter, reply.text)
-        for piece in splitter.finish():
-            self._scope.observers.turn_text(node, *piece)
-        node.reply, node.code = splitter.text.rstrip(), splitter.code
-        if node.code:
-            node.label = code_label(node.code)
+        written.end(reply.text if reply is not None else "")
         if ended.cause or reply is None:
             self._give_up(ended.cause)
-        if reply.finish == "cut" and splitter.extra > EXTRA_CHARS:
+        if reply.finish == "cut" and written.goes_past:
             # What was cut off is not used by us, so the reply is whole.
-            exchange.keep(replace(reply, text=splitter.text, finish="stop"))
+            exchange.keep(replace(reply, text=written.text, finish="stop"))
         return reply
 
-    def _tell_text(self, node: Node, splitter: ReplySplitter, text: str) -> None:
-        for piece in splitter.feed(text):
-            self._scope.observers.turn_text(node, *piece)
-        node.reply = splitter.text
-
-    def _judge(self, node: Node, splitter: ReplySplitter, reply: ModelReply) -> tuple[str, str]:
-        """Decide what a reply is good for: the cell to run, or why there is none (the name of a nudge)."""
-        if reply.finish == "filter":
-            raise RequestRefusedError(
-                "The endpoint withheld the root model's reply.", "Ask in other words, or another model."
-            )
-        if reply.finish == "length" and not splitter.closed:
-            return "", "cut_off"
-        code = splitter.code
-        if not code and (code := final_cell(splitter.prose) or ""):
-            self._scope.observers.turn_text(node, "code", 0, code)
-            node.code, node.label = code, code_label(code)
-        if not code.strip():
-            return "", "no_code"
-        return code, "repeated" if code.strip() == self._last_code else ""
-
-    def _nudge(self, node: Node, splitter: ReplySplitter, name: str) -> None:
+    def _nudge(self, written: Written, name: str) -> None:
         """Tell the model what is wrong with its reply; the second time in a row the run ends."""
+        node = written.node
         self._unusable += 1
         node.status = "done"
-        node.error = f"No cell was run: {_UNUSABLE[name]}."
+        node.error = f"No cell was run: {UNUSABLE[name]}."
         if self._unusable > 1:
             raise BadReplyError(
-                f"Two replies of {self._model} in a row could not be used; in the last {_UNUSABLE[name]}.",
+                f"Two replies of {self._model} in a row could not be used; in the last {UNUSABLE[name]}.",
                 "Ask again in other words, or with another model (%rlm --model NAME).",
                 model=self._model,
             )
-        self._tell(splitter.text, None, [prompt(name)])
+        self._tell(written.text, None, [prompt(name)])
 
-    async def _run_cell(self, node: Node, splitter: ReplySplitter, code: str) -> None:
+    async def _run_cell(self, written: Written, code: str) -> None:
+        node = written.node
         self._unusable = 0
         self._scope.changed(node)
         await self._control.gate("cell")
@@ -316,7 +275,7 @@ class Run:
             self._give_up(ended.cause)
         else:
             self._last_code = code.strip()
-            self._tell(splitter.text, node.output, _cell_notes(result))
+            self._tell(written.text, node.output, cell_notes(result))
 
     def _interrupt(self) -> None:
         # The cell first: it should see the interrupt, not failed calls that it might take for results.
@@ -353,49 +312,15 @@ class Run:
         """Tell the model what came of its reply; besides a person's cells, and what is left of the limits."""
         self._told = self._turns
         news, self._person_cells = self._person_cells, []
-        self._conversation.turn(reply, output, [*notes, *news, *self._left(reply, output, [*notes, *news])])
-
-    def _left(self, reply: str, output: str | None, notes: list[str]) -> list[str]:
-        """Say what is left, in the very words of the time before where a run has come here before.
-
-        A run whose replies come from the memo spends nothing: said anew, it would be something else, and all that
-        follows would have to be paid again.
-        """
-        scope, left = self._scope, left_note(self._meters())
-        if scope.models.endpoint_of(self._model) is None:
-            return [left] if left else []
-        told = [*self._conversation.request(self._model).messages, *(Message("user", each) for each in notes)]
-        told += [Message("assistant", reply), Message("user", output or "")]
-        request = ModelRequest(self._model, tuple(told))
-        key = request_key(request, "rlm:left")
-        if not scope.fresh and (before := scope.memo.find(key)) is not None:
-            return [before.text]
-        if left:
-            scope.memo.keep(key, request, ModelReply(left, Usage(), self._model))
-        return [left] if left else []
+        notes = [*notes, *news]
+        said = (*(Message("user", each) for each in notes), Message("assistant", reply), Message("user", output or ""))
+        asked = self._conversation.request(self._model)
+        if left := in_same_words(self._scope, asked, said, left_note(self._meters())):
+            notes.append(left)
+        self._conversation.turn(reply, output, notes)
 
     def _meters(self) -> list[Meter]:
         meters = [Meter("turns", self._turns, self._limits.turns), *self._scope.ledger.meters()]
         if self._limits.seconds is not None:
             meters.append(Meter("seconds", self._clock.used, self._limits.seconds))
         return meters
-
-
-def _cell_notes(result: CellResult) -> list[str]:
-    if result.status == "died":
-        return [prompt("died")]
-    if not result.answer["ready"]:
-        return []
-    return [prompt("error_answer" if result.answer["content"].strip() else "empty_answer")]
-
-
-_NOT_TELLING = ("import ", "from ", "def ", "async def ", "class ", "@", ")", "]", "}", '"', "'")
-
-
-def code_label(code: str) -> str:
-    """Give the line of a cell that says what it does: its opening comment, else its first statement of weight."""
-    lines = [line for line in code.splitlines() if line.strip()]
-    if lines and lines[0].startswith("#") and (comment := lines[0].strip("# \t")):
-        return one_line(comment)
-    telling = (line for line in lines if not line[0].isspace() and not line.startswith(("#", *_NOT_TELLING)))
-    return one_line(next(telling, lines[0] if lines else ""))

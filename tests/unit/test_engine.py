@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rlm_kernel.engine.run import code_label
+from rlm_kernel.engine.turns import code_label
 from rlm_kernel.engine.session import Session
 from rlm_kernel.engine.settings import Settings
 from rlm_kernel.errors import AuthError, EndpointError, InputError

@@ -1,0 +1,155 @@
+"""One reply of the root model: passed on while it is written, taken apart, judged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rlm_kernel.engine.control import Stopped
+from rlm_kernel.engine.parse import ReplySplitter, final_cell
+from rlm_kernel.engine.prompting import prompt
+from rlm_kernel.errors import RequestRefusedError
+from rlm_kernel.messages import Message, ModelReply, ModelRequest
+from rlm_kernel.models.memo import request_key
+from rlm_kernel.trace.records import one_line
+from rlm_kernel.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rlm_kernel.engine.executor import CellResult
+    from rlm_kernel.engine.scope import Scope
+    from rlm_kernel.messages import FinishReason
+    from rlm_kernel.trace.records import Node
+
+EXTRA_CHARS = 2_000
+"""Characters read after the end of the cell, only because the true usage comes at the end of a reply."""
+
+UNUSABLE = {
+    "no_code": "it wrote no cell",
+    "repeated": "it repeated the cell before",
+    "cut_off": "it reached the limit of its length before the cell was complete",
+}
+
+
+class Written:
+    """A reply, from its first text to what it is good for; the turn's node follows it.
+
+    Args:
+        scope: The run's.
+        node: The turn.
+    """
+
+    def __init__(self, scope: Scope, node: Node) -> None:
+        self.node = node
+        self._scope = scope
+        self._splitter = ReplySplitter()
+
+    @property
+    def text(self) -> str:
+        """What the model wrote, up to the end of its cell."""
+        return self._splitter.text
+
+    @property
+    def goes_past(self) -> bool:
+        """Whether so much came after the cell that the rest is not worth waiting for."""
+        return self._splitter.extra > EXTRA_CHARS
+
+    async def on_text(self, text: str) -> bool:
+        """Take the next piece; tells whether to go on reading."""
+        self._tell(text)
+        try:
+            await self._scope.control.gate("token")
+        except Stopped:
+            return False
+        return not self.goes_past
+
+    def end(self, text: str = "") -> None:
+        """Nothing more comes.
+
+        Args:
+            text: The whole reply, where it did not come in pieces.
+        """
+        splitter, node = self._splitter, self.node
+        if text and not splitter.text:
+            self._tell(text)
+        for piece in splitter.finish():
+            self._scope.observers.turn_text(node, *piece)
+        node.reply, node.code = splitter.text.rstrip(), splitter.code
+        if node.code:
+            node.label = code_label(node.code)
+
+    def judge(self, finish: FinishReason, last_code: str) -> tuple[str, str]:
+        """Decide what it is good for.
+
+        Args:
+            finish: How it ended.
+            last_code: The cell before.
+
+        Returns:
+            The cell to run, or why there is none (the name of a nudge, see `UNUSABLE`).
+
+        Raises:
+            RequestRefusedError: The endpoint withheld it.
+        """
+        if finish == "filter":
+            raise RequestRefusedError(
+                "The endpoint withheld the root model's reply.", "Ask in other words, or another model."
+            )
+        if finish == "length" and not self._splitter.closed:
+            return "", "cut_off"
+        code, node = self._splitter.code, self.node
+        if not code and (code := final_cell(self._splitter.prose) or ""):
+            self._scope.observers.turn_text(node, "code", 0, code)
+            node.code, node.label = code, code_label(code)
+        if not code.strip():
+            return "", "no_code"
+        return code, "repeated" if code.strip() == last_code else ""
+
+    def _tell(self, text: str) -> None:
+        for piece in self._splitter.feed(text):
+            self._scope.observers.turn_text(self.node, *piece)
+        self.node.reply = self._splitter.text
+
+
+def cell_notes(result: CellResult) -> list[str]:
+    """Give what the model must be told of how its cell ended, besides what it showed."""
+    if result.status == "died":
+        return [prompt("died")]
+    if not result.answer["ready"]:
+        return []
+    return [prompt("error_answer" if result.answer["content"].strip() else "empty_answer")]
+
+
+def in_same_words(scope: Scope, asked: ModelRequest, said: Iterable[Message], left: str | None) -> str | None:
+    """Say what is left of the limits, in the very words of the time before where a run has come here before.
+
+    A run whose replies come from the memo spends nothing: said anew, it would be something else, and all that follows
+    would have to be paid again.
+
+    Args:
+        scope: The run's.
+        asked: What the model was told so far.
+        said: Its reply, and what it is told besides.
+        left: What there is to say now.
+    """
+    if scope.models.endpoint_of(asked.model) is None:
+        return left
+    request = ModelRequest(asked.model, (*asked.messages, *said))
+    key = request_key(request, "rlm:left")
+    if not scope.fresh and (before := scope.memo.find(key)) is not None:
+        return before.text
+    if left:
+        scope.memo.keep(key, request, ModelReply(left, Usage(), asked.model))
+    return left
+
+
+_NOT_TELLING = ("import ", "from ", "def ", "async def ", "class ", "@", ")", "]", "}", '"', "'")
+
+
+def code_label(code: str) -> str:
+    """Give the line of a cell that says what it does: its opening comment, else its first statement of weight."""
+    lines = [line for line in code.splitlines() if line.strip()]
+    if lines and lines[0].startswith("#") and (comment := lines[0].strip("# \t")):
+        return one_line(comment)
+    telling = (line for line in lines if not line[0].isspace() and not line.startswith(("#", *_NOT_TELLING)))
+    return one_line(next(telling, lines[0] if lines else ""))
