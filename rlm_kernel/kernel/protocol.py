@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rlm_kernel.engine.gate import DecisionDict, WaitingDict
     from rlm_kernel.engine.rerun import QuoteDict
     from rlm_kernel.notebook.cells import CellDict, RlmMetadata
+    from rlm_kernel.panel.messages import MeterDict
     from rlm_kernel.trace.records import Outcome
     from rlm_kernel.usage import UsageDict
 
@@ -68,6 +69,10 @@ class AckRun(TypedDict):
     """What waits for the person's decision now."""
     stale: list[str]
     """Cells whose state was changed above them."""
+    steers: NotRequired[list[str]]
+    """Messages of the person that the model has not been told yet."""
+    limits: NotRequired[list[MeterDict]]
+    """Where a limit ended the run: those that were reached."""
 
 
 class Kept(TypedDict):
@@ -96,6 +101,8 @@ class HelloAck(TypedDict):
     protocol: int
     runs: list[AckRun]
     panel: str | None
+    models: NotRequired[list[str]]
+    """Names of models that can be asked, to choose from."""
 
 
 class Append(TypedDict):
@@ -131,6 +138,8 @@ class Status(TypedDict):
     text: str
     turn: int
     usage: UsageDict
+    steers: NotRequired[list[str]]
+    """Messages of the person that the model has not been told yet."""
 
 
 class RunEnd(TypedDict):
@@ -140,6 +149,8 @@ class RunEnd(TypedDict):
     execution_count: int
     usage: UsageDict
     text: str
+    limits: NotRequired[list[MeterDict]]
+    """Where a limit ended the run: those that were reached, to be raised."""
 
 
 class Dock(TypedDict):
@@ -187,6 +198,11 @@ class Problem(TypedDict):
     """Of the question it answers; empty where it answers none."""
     text: str
     remedy: str
+    offer: NotRequired[Literal["undo", "anyway"]]
+    """What the page may offer then: `undo` of ``cell_id`` with ``replay``, or the re-run of ``node_id`` with ``anyway``."""
+    cell_id: NotRequired[str]
+    node_id: NotRequired[str]
+    edit: NotRequired[EditDict]
 
 
 class Show(TypedDict):
