@@ -1,0 +1,107 @@
+"""What the kernel works with: the session, its models, its store. Made at the first need."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import ChainMap
+from typing import TYPE_CHECKING
+
+from rlm_kernel.engine.keeping import Keeping
+from rlm_kernel.engine.settings import FRESH, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, MutableMapping
+
+    from rlm_kernel.engine.executor import Executor
+    from rlm_kernel.engine.observer import Observer
+    from rlm_kernel.engine.session import Session
+    from rlm_kernel.kernel.pages import Pages
+    from rlm_kernel.kernel.services import KernelServices, Message
+    from rlm_kernel.models.registry import Registry
+
+log = logging.getLogger(__name__)
+
+
+class Desk:
+    """Holds the session, the registry of models and the store of one kernel.
+
+    A kernel nobody asks anything starts fast: nothing of the engine but its store's front is imported before.
+
+    Args:
+        kernel: Publishes what is to be said.
+        pages: Know the notebook's path.
+    """
+
+    def __init__(self, kernel: KernelServices, pages: Pages) -> None:
+        self._kernel = kernel
+        self._pages = pages
+        self.environ: MutableMapping[str, str] = ChainMap({}, os.environ)
+        """Where models look for keys and names: what was typed here, else the environment."""
+        self.keeping = Keeping(self.say, self.notebook)
+        self.made: Session | None = None
+        """The session, if there is one."""
+        self.on_made: list[Callable[[Session], None]] = []
+        """Called with the session when it is made."""
+        self.heard: Message | None = None
+        """The last request that came to the session: what is to be said without being asked is said there."""
+        self._models: Registry | None = None
+        self._executor: Executor | None = None
+        self._observers: list[Observer] = []
+
+    def furnish(self, executor: Executor, observers: list[Observer]) -> None:
+        """Say what a session will be made with."""
+        self._executor, self._observers = executor, observers
+
+    @property
+    def session(self) -> Session:
+        """The session; made now if there is none."""
+        if self.made is None:
+            self.made = self._make()
+            for call in self.on_made:
+                call(self.made)
+        return self.made
+
+    def _make(self) -> Session:
+        from rlm_kernel.engine.session import Session
+        from rlm_kernel.host.pool import WarmPool
+        from rlm_kernel.models.registry import Registry
+
+        if self._executor is None:
+            raise RuntimeError("a session needs an executor")
+        self._models = Registry(self.environ)
+        return Session(
+            self._executor,
+            self._models,
+            Settings(fresh=self.environ.get(FRESH, "").strip() not in ("", "0")),
+            observers=[*self._observers, self.keeping],
+            memo=self.keeping,
+            recall=self.keeping.asked,
+            pool=WarmPool(self._kernel.process),
+        )
+
+    @property
+    def registry(self) -> Registry:
+        """The models of the session."""
+        _ = self.session
+        if self._models is None:
+            raise RuntimeError("the session makes the models")
+        return self._models
+
+    async def close(self) -> None:
+        """End the run that lasts and give back what is held."""
+        if self.made is not None:
+            await self.made.close()
+        if self._models is not None:
+            await self._models.close()
+        self.keeping.close()
+
+    def notebook(self) -> str:
+        """Name the notebook, so that it is the same one in the next kernel."""
+        return self.environ.get("JPY_SESSION_NAME", "") or self._pages.path or os.getcwd()
+
+    def say(self, text: str) -> None:
+        """Tell the person something they have not asked for."""
+        log.warning("%s", text)
+        if self.heard is not None:
+            self._kernel.publish("stream", {"name": "stderr", "text": f"{text}\n"}, self.heard)
