@@ -23,6 +23,8 @@ SOURCES = (
     "engine/edits.py",
     "engine/rerun.py",
     "engine/branches.py",
+    "engine/risk.py",
+    "engine/risk.py",
     "engine/gate.py",
     "notebook/cells.py",
     "panel/messages.py",

@@ -10,6 +10,8 @@ RlmError
  │    ├── RequestRefusedError the endpoint refused this request (too long, bad parameter, filtered)
  │    └── BadReplyError       an answer came that is not a usable reply
  ├── LimitExceeded        a limit of a run was reached
+ ├── NotApproved          a person had to be asked, and none is there
+ ├── Diverged             cells run again did not lead to the state they led to before
  ├── StoreError           the store of runs cannot be used: names its file
  └── NamespaceDied        the process that runs the cells ended
 
@@ -118,6 +120,17 @@ class LimitExceeded(RlmError):
         )
 
 
+class NotApproved(RlmError):
+    """Something was to be approved by a person first, and nobody is there who could be asked."""
+
+    def __init__(self, why: str) -> None:
+        """Say what it was, and how to decide beforehand."""
+        super().__init__(
+            f"{why} Nobody is here to approve it.",
+            "Give %rlm --policy allow to let it pass, or %rlm --policy refuse to have the model do without.",
+        )
+
+
 def _word(kind: LimitKind, limit: float) -> str:
     word = LIMIT_WORDS[kind]
     return word.removesuffix("s") if limit == 1 else word
@@ -140,6 +153,32 @@ LIMIT_OPTIONS: dict[LimitKind, str] = {
     "depth": "--max-depth",
     "seconds": "--seconds",
 }
+
+
+class Diverged(RlmError):
+    """A cell that was run once more, to come back to a state, did not do what it did before; nothing was paid.
+
+    Args:
+        cell: What a person calls it: ``In [7]``.
+        first_line: Of the cell.
+        what: What differs: ``its output``, ``the variable x``.
+        then: What it was, shortened; empty where there was nothing.
+        now: What it is now.
+        entry: Id of the cell's entry in the history.
+    """
+
+    def __init__(
+        self, cell: str, first_line: str, what: str, then: str = "", now: str = "", *, entry: str = ""
+    ) -> None:
+        """State the cell and both values."""
+        self.cell, self.first_line, self.what = cell, first_line, what
+        self.then, self.now, self.entry = then, now, entry
+        values = f": it was {then or 'not there'}, now it is {now or 'not there'}" if then or now else ""
+        named = f" ({first_line})" if first_line else ""
+        super().__init__(
+            f"Python's state cannot be restored exactly. {cell}{named} differs in {what}{values}.",
+            "Go on anyway from the state as it is now, or run the cells again.",
+        )
 
 
 class StoreError(RlmError):

@@ -9,8 +9,8 @@ from rlm_kernel.engine.settings import OPTIONS, Settings, parse
 if TYPE_CHECKING:
     import argparse
 
-NOT_HERE = frozenset({"--mode", "--reset", "--no-fresh"})
-"""A terminal has no button to go on after a pause, and no settings that last."""
+NOT_HERE = frozenset({"--reset", "--no-fresh"})
+"""A command has no settings that last."""
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from rlm_kernel.ids import RunId
 
 log = logging.getLogger(__name__)
 
@@ -29,43 +32,59 @@ class Stopped(Exception):
 class Control:
     """Holds what the person wants of the run that lasts, and holds the run back at its gates.
 
-    - The person's side: `pause`, `resume`, `step`, `stop`, at any time; they do nothing where they make no sense.
-    - The engine's side: `begin`, `gate`, `doing`, `end`.
+    - The person's side: `pause`, `resume`, `step`, `stop`, at any time; they do nothing where they make no sense. And
+      `steer`: what they say to the model.
+    - The engine's side: `begin`, `gate`, `deciding`, `doing`, `heard`, `end`.
     - Views read `state` and `waits_for`, and are called through `on_change`.
 
     It does not cancel anything itself: what runs watches `stopped`.
     """
 
     def __init__(self) -> None:
-        self.state: State = "idle"
+        self._state: State = "idle"
         self.waits_for: str = ""
         """What the run waits for now, for a person to read; empty where nothing is known."""
         self.on_change: list[Callable[[], None]] = []
         """Called without arguments after each change of `state` or `waits_for`."""
         self.stopped = asyncio.Event()
-        self._each = False
         self._doing = ""
         self._steps = 0
         self._stepping = False
         self._changed = asyncio.Event()
         self._gates: list[Where] = []
+        self._decisions: list[str] = []
+        self._said: dict[RunId, list[str]] = {}
         self._held_since = 0.0
         self._held = 0.0
 
     @property
+    def state(self) -> State:
+        """What the run does; ``paused`` also while it waits for a decision."""
+        return "paused" if self._decisions and self._state == "running" else self._state
+
+    @property
+    def needs_decision(self) -> bool:
+        """Whether the run waits for a decision of the person: neither resume nor step stands in for it."""
+        return bool(self._decisions)
+
+    @property
     def paused_seconds(self) -> float:
-        """Seconds for which the run was really held at a gate, up to now."""
-        return self._held + (monotonic() - self._held_since if self._gates else 0.0)
+        """Seconds for which the run was really held, at a gate or for a decision, up to now."""
+        return self._held + (monotonic() - self._held_since if self._is_held else 0.0)
+
+    @property
+    def _is_held(self) -> bool:
+        return bool(self._gates or self._decisions)
 
     def pause(self) -> None:
         """Hold the run at its next gate; what is under way goes on to its end."""
-        if self.state in ("running", "paused"):
+        if self._state in ("running", "paused"):
             self._steps, self._stepping = 0, False
             self._set("paused")
 
     def resume(self) -> None:
         """Let a paused run go on."""
-        if self.state == "paused":
+        if self._state == "paused":
             self._steps, self._stepping = 0, False
             self._set("running")
 
@@ -73,23 +92,35 @@ class Control:
         """Let one cell or call through, and pause again."""
         if self.state == "running":
             self.pause()
-        if self.state == "paused":
+        if self._state == "paused":
             self._steps += 1
             self._wake()
 
     def stop(self) -> None:
         """End the run with what there is."""
-        if self.state in ("running", "paused"):
+        if self._state in ("running", "paused"):
             self.stopped.set()
             self._set("stopping")
 
-    def begin(self, *, each: bool = False) -> None:
-        """Start with a new run.
+    def steer(self, run_id: RunId, text: str) -> None:
+        """Say something to the model of a run; it is told with its next turn."""
+        self._said.setdefault(run_id, []).append(text)
+        self._tell()
 
-        Args:
-            each: Pause before every cell.
-        """
-        self._each, self._steps, self._stepping, self._held = each, 0, False, 0.0
+    def steers(self, run_id: RunId | None = None) -> list[str]:
+        """Give what the model of a run was not told yet; of all runs where none is named."""
+        return [text for each, texts in self._said.items() if run_id in (None, each) for text in texts]
+
+    def heard(self, run_id: RunId) -> list[str]:
+        """Take what the model of a run is told now."""
+        texts = self._said.pop(run_id, [])
+        if texts:
+            self._tell()
+        return texts
+
+    def begin(self) -> None:
+        """Start with a new run."""
+        self._steps, self._stepping, self._held = 0, False, 0.0
         self._doing = ""
         self.stopped.clear()
         self._set("running")
@@ -111,30 +142,50 @@ class Control:
         Raises:
             Stopped: The person stopped the run.
         """
-        if self.state == "stopping":
+        if self._state == "stopping":
             raise Stopped
-        if where == "cell" and self._each and self.state == "running":
-            self._set("paused")
         if where != "token":
             self._stepping = False
-        if self.state == "paused" and not self._let_through(where):
+        if self._state == "paused" and not self._let_through(where):
             await self._hold(where)
 
+    @contextmanager
+    def deciding(self, what: str) -> Iterator[None]:
+        """Hold the clock while the person decides.
+
+        Args:
+            what: What is waited for: ``your decision on a cell``.
+        """
+        self._begin_hold()
+        self._decisions.append(what)
+        self._tell()
+        try:
+            yield
+        finally:
+            self._decisions.remove(what)
+            self._end_hold()
+
     async def _hold(self, where: Where) -> None:
-        if not self._gates:
-            self._held_since = monotonic()
+        self._begin_hold()
         self._gates.append(where)
         self._tell()
         try:
-            while self.state == "paused" and not self._let_through(where):
+            while self._state == "paused" and not self._let_through(where):
                 await self._changed.wait()
         finally:
             self._gates.remove(where)
-            if not self._gates:
-                self._held += monotonic() - self._held_since
-            self._tell()
-        if self.state == "stopping":
+            self._end_hold()
+        if self._state == "stopping":
             raise Stopped
+
+    def _begin_hold(self) -> None:
+        if not self._is_held:
+            self._held_since = monotonic()
+
+    def _end_hold(self) -> None:
+        if not self._is_held:
+            self._held += monotonic() - self._held_since
+        self._tell()
 
     def _let_through(self, where: Where) -> bool:
         """Spend a step where one is given; the text of a reply that was let through flows to its end."""
@@ -147,7 +198,7 @@ class Control:
         return True
 
     def _set(self, state: State) -> None:
-        self.state = state
+        self._state = state
         self._wake()
         self._tell()
 
@@ -157,12 +208,29 @@ class Control:
         changed.set()
 
     def _tell(self) -> None:
-        self.waits_for = _BEFORE[self._gates[0]] if self._gates else self._doing
-        if self.state == "stopping":
-            self.waits_for = "what is under way to stop"
-        for call in list(self.on_change):
-            try:
-                call()
-            except Exception:
-                log.exception("%r failed at a change of the control and is dropped", call)
-                self.on_change.remove(call)
+        self.waits_for = self._waits_for()
+        tell_all(self.on_change, "the control")
+
+    def _waits_for(self) -> str:
+        if self._state == "stopping":
+            return "what is under way to stop"
+        if len(self._decisions) > 1:
+            return f"your decisions: {len(self._decisions)} things wait for them"
+        if self._decisions:
+            return self._decisions[0]
+        return _BEFORE[self._gates[0]] if self._gates else self._doing
+
+
+def tell_all(listeners: list[Callable[[], None]], whose: str) -> None:
+    """Call all listeners; one that raises is logged and dropped.
+
+    Args:
+        listeners: Those of one subject.
+        whose: The subject, for the log.
+    """
+    for call in list(listeners):
+        try:
+            call()
+        except Exception:
+            log.exception("%r failed at a change of %s and is dropped", call, whose)
+            listeners.remove(call)

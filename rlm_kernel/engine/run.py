@@ -8,6 +8,7 @@ from dataclasses import replace
 from time import time
 from typing import TYPE_CHECKING, NoReturn
 
+from rlm_kernel.engine.approving import approved
 from rlm_kernel.engine.budget import Meter
 from rlm_kernel.engine.compaction import compact, needed
 from rlm_kernel.engine.control import Stopped
@@ -121,7 +122,7 @@ class Run:
         except RlmError as problem:
             self._end("failed", problem)
         except Stopped:
-            self._end("stopped")
+            self._stopped()
         except asyncio.CancelledError:
             self.cancelled = True
             self._end("stopped")
@@ -144,6 +145,15 @@ class Run:
         self._seconds = self._clock.used
         if problem is not None:
             node.error, node.remedy = problem.message, problem.remedy
+
+    def _stopped(self) -> None:
+        """End since the person stopped it, or since one had to be asked and nobody is here."""
+        refusal = self._scope.gate.refusal
+        if refusal is None:
+            self._end("stopped")
+            return
+        self._end("failed", refusal)
+        self.node.details = {**self.node.details, "not_approved": True}
 
     async def _turn(self) -> None:
         """Do one turn: a reply, and what comes of it."""
@@ -261,9 +271,13 @@ class Run:
         self._unusable = 0
         self._scope.changed(node)
         await self._control.gate("cell")
+        to_run, notes = await approved(self._scope, node, code)
+        if to_run is None:
+            self._tell(written.text, None, notes)
+            return
         self._scope.doing("the cell")
         self._scope.observers.cell_starts(node)
-        request = CellRequest(node.id, node.cell_id or new_cell_id(), code)
+        request = CellRequest(node.id, node.cell_id or new_cell_id(), to_run)
         ended = await watched(self._executor.run_cell(request), self._control, self._clock, self._interrupt)
         result = ended.result or CellResult("stopped", AnswerState(content=self._best, ready=False))
         self._keep(node, result)
@@ -275,7 +289,7 @@ class Run:
             self._give_up(ended.cause)
         else:
             self._last_code = code.strip()
-            self._tell(written.text, node.output, cell_notes(result))
+            self._tell(written.text, node.output, [*notes, *cell_notes(result)])
 
     def _interrupt(self) -> None:
         # The cell first: it should see the interrupt, not failed calls that it might take for results.
@@ -315,11 +329,12 @@ class Run:
         notes = [*notes, *news]
         said = (*(Message("user", each) for each in notes), Message("assistant", reply), Message("user", output or ""))
         asked = self._conversation.request(self._model)
-        if left := in_same_words(self._scope, asked, said, left_note(self._meters())):
+        if left := in_same_words(self._scope, asked, said, left_note(self.meters())):
             notes.append(left)
         self._conversation.turn(reply, output, notes)
 
-    def _meters(self) -> list[Meter]:
+    def meters(self) -> list[Meter]:
+        """Tell how far each of its limits is used."""
         meters = [Meter("turns", self._turns, self._limits.turns), *self._scope.ledger.meters()]
         if self._limits.seconds is not None:
             meters.append(Meter("seconds", self._clock.used, self._limits.seconds))

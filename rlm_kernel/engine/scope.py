@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rlm_kernel.engine.children import Nest
     from rlm_kernel.engine.control import Control
     from rlm_kernel.engine.estimates import Rates
+    from rlm_kernel.engine.gate import Gate
     from rlm_kernel.engine.observer import Observer
     from rlm_kernel.messages import ModelRequest
     from rlm_kernel.models.memo import MemoStore
@@ -26,14 +27,15 @@ if TYPE_CHECKING:
 class Scope:
     """What the requests of one run share.
 
-    A child run has a scope of its own with the same tree, observers, models, control, rates, memo and slots, but its
-    own ledger (below its parent's) and its own numbers.
+    A child run has a scope of its own with the same tree, observers, models, control, gate, rates, memo and slots, but
+    its own ledger (below its parent's) and its own numbers.
     """
 
     tree: Tree
     observers: Observer
     models: Registry
     control: Control
+    gate: Gate
     ledger: Ledger
     rates: Rates
     memo: MemoStore

@@ -13,6 +13,7 @@ from rlm_kernel.engine.children import Nest
 from rlm_kernel.engine.control import Control
 from rlm_kernel.engine.conversation import EARLIER_QUESTIONS, Earlier
 from rlm_kernel.engine.estimates import Rates
+from rlm_kernel.engine.gate import Gate
 from rlm_kernel.engine.observer import Observer, Observers
 from rlm_kernel.engine.occurrences import Occurrences
 from rlm_kernel.engine.opening import Opening
@@ -30,7 +31,9 @@ from rlm_kernel.trace.tree import Tree
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
+    from rlm_kernel.engine.budget import Meter
     from rlm_kernel.engine.executor import Executor, Pool, QueryDict, ReplyDict
+    from rlm_kernel.ids import RunId
     from rlm_kernel.models.memo import MemoStore
     from rlm_kernel.models.registry import Registry
 
@@ -114,6 +117,8 @@ class Session:
         self.observers = Observers(observers)
         self.settings = settings or Settings()
         self.control = Control()
+        self.gate = Gate(self.control)
+        """Asks the person before cells and fan-outs; ``gate.attended`` says whether there is one."""
         self.control.on_change.append(self._control_changed)
         self.current: Node | None = None
         """The node of the run that lasts; ``None`` where none does."""
@@ -205,7 +210,8 @@ class Session:
             return await self._again(asking, cell_id, None)
 
     async def _again(self, asking: Asking, cell_id: CellId | None, after: Run | None) -> Node:
-        self.control.begin(each=asking.settings.mode == "each")
+        self.control.begin()
+        self.gate.begin(asking.settings)
         now = Opening.now(await self._executor.describe(), ())
         asking.opening.check(now, names=after is None)
         return await self._work(asking, cell_id, after)
@@ -224,6 +230,47 @@ class Session:
             self._run = self.current = None
             self.control.end()
             self._idle.set()
+
+    def steer(self, text: str, run_id: RunId | None = None) -> None:
+        """Say something to the model that works; it is told with its next turn.
+
+        Args:
+            text: What the person says.
+            run_id: A child run that lasts; else the question that lasts, or the unfinished one, which is told when it
+                goes on.
+
+        Raises:
+            InputError: There is no text, or no such run.
+        """
+        if not text.strip():
+            raise InputError("There is nothing to say to the model.", "Write it behind %rlm steer.")
+        node = self._steered(run_id)
+        if node is None:
+            raise InputError("No run is going: there is nobody to say this to.", "Ask a question with %%rlm.")
+        self.control.steer(node.run_id, text.strip())
+
+    @property
+    def steers(self) -> list[str]:
+        """What the person has said and no model was told yet."""
+        return self.control.steers()
+
+    def meters(self) -> list[Meter]:
+        """Tell how far the limits of the run that lasts, or else of the unfinished one, are used."""
+        run = self._run or (self._unfinished.run if self._unfinished is not None else None)
+        return run.meters() if run is not None else []
+
+    def models(self) -> list[str]:
+        """Name the models a person may choose from: those that are set, and those that were asked."""
+        root = self.settings.model or self._models.default_root()
+        seen = dict.fromkeys(node.model for node in self.tree if node.model)
+        return list(dict.fromkeys([root, self._sub_model(self.settings), *seen]))
+
+    def _steered(self, run_id: RunId | None) -> Node | None:
+        if self.current is not None and run_id not in (None, self.current.run_id):
+            child = self.tree[NodeId(run_id)] if run_id in self.tree else None
+            return child if child is not None and child.kind == "run" and child.outcome is None else None
+        node = self.current or self.unfinished
+        return node if node is not None and run_id in (None, node.run_id) else None
 
     def note_cell(self, code: str, shown: str) -> None:
         """A person's cell has run: the model of a run that lasts or goes on later is told with its next result.
@@ -279,7 +326,8 @@ class Session:
 
     async def _ask(self, question: str, settings: Settings, cell_id: CellId | None) -> Node:
         # From here on Stop counts, though nothing is in the tree yet.
-        self.control.begin(each=settings.mode == "each")
+        self.control.begin()
+        self.gate.begin(settings)
         info = await self._executor.describe()
         others = [each for each in self._earlier if cell_id is None or each.cell != cell_id]
         now = Opening.now(info, others[-EARLIER_QUESTIONS:])
@@ -346,6 +394,7 @@ class Session:
             observers=self.observers,
             models=self._models,
             control=control,
+            gate=self.gate if control is self.control else Gate(control),
             ledger=Ledger(settings.limits, scope=SCOPE),
             rates=self._rates,
             memo=self._memo,

@@ -12,12 +12,15 @@ from rlm_kernel.usage import Limits, count
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-Mode = Literal["auto", "each"]
+Approve = Literal["auto", "risky", "each"]
+Policy = Literal["ask", "refuse", "allow"]
 Value = str | int | float | bool | None
 
 MOST_LEVELS = 8
 FRESH = "RLM_FRESH"
 """Read by the kernel: set to anything but 0, questions are asked anew, as with ``--fresh``."""
+POLICY = "RLM_POLICY"
+"""Read by the kernel: what `Settings.policy` is at its start."""
 NONE_WORDS = ("none", "off")
 """Lift a limit."""
 DEFAULT_WORD = "default"
@@ -33,10 +36,16 @@ class Settings:
     sub_model: str | None = None
     """The model of ``llm_query``; ``None``: the registry's, else the root model."""
     limits: Limits = field(default_factory=Limits)
-    mode: Mode = "auto"
-    """``auto``: cells run as soon as they are written. ``each``: the run pauses before every cell."""
+    approve: Approve = "auto"
+    """``auto``: cells run as soon as they are written. ``risky``: a person is asked before those that do more than
+    compute. ``each``: before every cell."""
     fresh: bool = False
     """Whether every call is made anew; its reply is kept all the same."""
+    quote: int | None = 500
+    """New calls that one query may make before a person is asked; ``None``: any number, at any cost."""
+    policy: Policy = "ask"
+    """What is done where a person would be asked. ``ask``: asks; where nobody is there the question ends. ``refuse``:
+    not done, and the model is told. ``allow``: done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,7 @@ class Option:
     def allowed(self) -> str:
         """Say in a few words what may be given."""
         if self.kind == "choice":
-            return " or ".join(self.choices)
+            return f"{', '.join(self.choices[:-1])} or {self.choices[-1]}"
         words = {
             "model": "a model's name or default",
             "count": "a whole number from 1",
@@ -101,13 +110,15 @@ OPTIONS: tuple[Option, ...] = (
     Option("--max-depth", "depth", "levels", "N", "levels of rlm_query below a question; 0: none"),
     Option("--seconds", "seconds", "amount", "S", "seconds for a question, pauses not counted", optional=True),
     Option("--concurrency", "concurrency", "count", "N", "model calls under way at the same time"),
-    Option("--mode", "mode", "choice", "MODE", "auto: cells run at once; each: pause before each", ("auto", "each")),
+    Option("--approve", "approve", "choice", "WHEN", "which cells a person approves first", ("auto", "risky", "each")),
+    Option("--quote", "quote", "count", "N", "new calls of one query that need no approval", optional=True),
+    Option("--policy", "policy", "choice", "WHAT", "what becomes of what needs approval", ("ask", "refuse", "allow")),
     Option("--fresh", "fresh", "flag", "", "ask anew, also what was answered before; the new replies are kept"),
     Option("--no-fresh", "fresh", "flag", "", "take replies that are kept: what is normal", sets=False),
     Option("--reset", "", "flag", "", "back to the defaults, before the other options"),
 )
 _BY_FLAG = {option.flag: option for option in OPTIONS}
-_IN_SETTINGS = frozenset({"model", "sub_model", "mode", "fresh"})
+_IN_SETTINGS = frozenset({"model", "sub_model", "approve", "quote", "policy", "fresh"})
 
 
 def parse(words: Sequence[str], base: Settings) -> Settings:
@@ -173,7 +184,9 @@ def to_dict(settings: Settings) -> dict[str, Value]:
 def from_dict(kept: object) -> Settings:
     """Read what `to_dict` gave, also of another version; what is not known stays as it is by default."""
     known = _flat(Settings())
-    given = kept if isinstance(kept, dict) else {}
+    given = dict(kept) if isinstance(kept, dict) else {}
+    if given.get("mode") == "each":  # so it was called before there was more to choose from
+        given.setdefault("approve", "each")
     return change(Settings(), {name: given[name] for name in known if name in given})
 
 

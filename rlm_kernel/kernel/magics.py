@@ -127,12 +127,11 @@ def show(settings: Settings, models: Registry, spent: str = "", kept: str = "") 
     """Write the settings for people: models and why they are chosen, limits, mode, where replies are kept."""
     root, why_root = _root(settings, models)
     sub, why_sub = _sub(settings, models, root)
-    mode = "cells run as they are written" if settings.mode == "auto" else "pauses before each cell"
     rows = [
         ("model", f"{root} ({why_root})"),
         ("sub-model", f"{sub} ({why_sub})"),
         ("limits", _limits(settings.limits)),
-        ("mode", f"{settings.mode} ({mode})"),
+        ("approval", _approval(settings)),
         ("memo", f"asked anew (--fresh); kept {kept}" if settings.fresh else f"replies are used again; kept {kept}"),
         ("spent here", spent or "nothing yet"),
     ]
@@ -154,6 +153,17 @@ def _sub(settings: Settings, models: Registry, root: str) -> tuple[str, str]:
         return settings.sub_model, "set with --sub-model"
     name = models.default_sub(root)
     return name, "from RLM_SUB_MODEL" if models.environ.get("RLM_SUB_MODEL", "").strip() else "same as the model"
+
+
+def _approval(settings: Settings) -> str:
+    when = {
+        "auto": "cells run as they are written",
+        "risky": "asks before risky cells",
+        "each": "asks before each cell",
+    }
+    quote = f"and before more than {count(settings.quote, 'new call')} at once" if settings.quote is not None else ""
+    policy = {"ask": "", "refuse": "; refuses instead of asking", "allow": "; allows instead of asking"}
+    return f"{settings.approve}: {' '.join(filter(None, [when[settings.approve], quote]))}{policy[settings.policy]}"
 
 
 def _limits(limits: Limits) -> str:

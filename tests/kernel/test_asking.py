@@ -200,12 +200,12 @@ def test_help(k: LiveKernel, code: str) -> None:
 
 
 def test_completion_and_inspection(k: LiveKernel) -> None:
-    reply = k.ask("complete_request", {"code": "%%rlm --mo", "cursor_pos": 10})
-    assert reply["matches"] == ["--model", "--mode"]
-    assert (reply["cursor_start"], reply["cursor_end"]) == (6, 10)
-    reply = k.ask("complete_request", {"code": "%rlm --mode ", "cursor_pos": 12})
-    assert reply["matches"] == ["auto", "each"]
-    reply = k.ask("inspect_request", {"code": "%rlm --mode", "cursor_pos": 3, "detail_level": 0})
+    reply = k.ask("complete_request", {"code": "%%rlm --app", "cursor_pos": 11})
+    assert reply["matches"] == ["--approve"]
+    assert (reply["cursor_start"], reply["cursor_end"]) == (6, 11)
+    reply = k.ask("complete_request", {"code": "%rlm --approve ", "cursor_pos": 15})
+    assert reply["matches"] == ["auto", "risky", "each"]
+    reply = k.ask("inspect_request", {"code": "%rlm --approve", "cursor_pos": 3, "detail_level": 0})
     assert "--max-cost" in reply["data"]["text/plain"]
     k.run("abcdef = 1")
     assert "abcdef" in k.ask("complete_request", {"code": "abcd", "cursor_pos": 4})["matches"]

@@ -202,10 +202,11 @@ def test_only_what_was_changed_since_is_carried_over() -> None:
 
 
 def test_settings_survive_json_of_other_versions() -> None:
-    settings = parse(["--max-cost", "none", "--model", "x", "--mode", "each"], Settings())
+    settings = parse(["--max-cost", "none", "--model", "x", "--approve", "each", "--quote", "none"], Settings())
     assert from_dict(to_dict(settings)) == settings
     assert from_dict({"model": "y", "unknown": 1}) == Settings(model="y")
     assert from_dict(None) == Settings()
+    assert from_dict({"mode": "each"}) == Settings(approve="each"), "the name of the first versions"
 
 
 @given(st.lists(st.sampled_from("abc")), st.lists(st.tuples(st.sampled_from("abcd"), st.booleans())))

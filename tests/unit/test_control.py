@@ -79,16 +79,24 @@ async def test_a_step_lets_a_whole_reply_flow() -> None:
     await cell
 
 
-async def test_each_pauses_before_every_cell() -> None:
+async def test_a_decision_holds_the_clock_and_nothing_else() -> None:
     control = Control()
-    control.begin(each=True)
-    assert (await passed(control, "call")).done()
-    for _ in range(2):
-        held = await passed(control, "cell")
-        assert (held.done(), control.state) == (False, "paused")
+    control.begin()
+    with control.deciding("your decision on a cell"):
+        assert (control.state, control.waits_for) == ("paused", "your decision on a cell")
+        assert (await passed(control, "call")).done()
+        await asyncio.sleep(0.03)
         control.resume()
-        await held
-        assert control.state == "running"
+        control.step()
+        assert (control.state, control.needs_decision) == ("paused", True)
+        with control.deciding("your decision on another"):
+            assert control.waits_for == "your decisions: 2 things wait for them"
+        assert control.waits_for == "your decision on a cell"
+    assert (control.state, control.waits_for) == ("running", "")
+    assert control.paused_seconds >= 0.02
+    spent = control.paused_seconds
+    assert (await passed(control, "cell")).done()
+    assert control.paused_seconds == spent
 
 
 async def test_stop_opens_gates_with_stopped() -> None:

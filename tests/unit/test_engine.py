@@ -77,9 +77,11 @@ def fixed(text: str, finish: FinishReason = "stop", usage: Usage | None = None) 
 def session(
     model: Model, executor: InlineExecutor | None = None, diary: Diary | None = None, **options: object
 ) -> Session:
-    mode = options.pop("mode", "auto")
-    settings = Settings("m", "m", Limits(**options), mode)  # type: ignore[arg-type]
-    return Session(executor or InlineExecutor(), Registry({}, {"m": model}), settings, [diary] if diary else [])
+    approve = options.pop("approve", "auto")
+    settings = Settings("m", "m", Limits(**options), approve)  # type: ignore[arg-type]
+    talk = Session(executor or InlineExecutor(), Registry({}, {"m": model}), settings, [diary] if diary else [])
+    talk.gate.attended = True
+    return talk
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -366,14 +368,14 @@ async def test_the_limit_of_seconds_cuts_a_model_call() -> None:
 
 async def test_pauses_do_not_count_as_seconds() -> None:
     executor = InlineExecutor()
-    talk = session(Recorder(cell("1"), answer("x")), executor, seconds=0.3, mode="each")
+    talk = session(Recorder(cell("1"), answer("x")), executor, seconds=0.3, approve="each")
     asking = asyncio.create_task(talk.ask("q"))
     for _ in range(2):
-        await until(lambda: talk.control.waits_for.startswith("you, before a cell"))
+        await until(lambda: talk.control.waits_for == "your decision on a cell")
         assert talk.current is not None
         assert talk.current.status == "paused"
         await asyncio.sleep(0.25)
-        talk.control.resume()
+        talk.gate.decide(talk.gate.waiting[0]["id"], {"verdict": "approve"})
         await asyncio.sleep(0.02)
     assert (await asking).outcome == "answered"
 
@@ -477,9 +479,9 @@ async def test_stop_while_the_model_writes() -> None:
 
 
 async def test_stop_while_paused() -> None:
-    talk = session(Recorder(answer("x")), mode="each")
+    talk = session(Recorder(answer("x")), approve="each")
     asking = asyncio.create_task(talk.ask("q"))
-    await until(lambda: talk.control.waits_for.startswith("you,"))
+    await until(lambda: talk.control.waits_for.startswith("your decision"))
     talk.control.stop()
     run = await asking
     assert run.outcome == "stopped"

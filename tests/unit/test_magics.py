@@ -19,11 +19,11 @@ def test_these_are_not(code):
 
 
 def test_options_hold_for_the_question_and_the_body_is_kept_as_it_is():
-    asked = magics.read_question('\n%%rlm --model "a b" --max-cost=2 --mode each\n\nHow many\n  lines?\n', Settings())
+    asked = magics.read_question('\n%%rlm --model "a b" --max-cost=2 --approve each\n\nHow many\n  lines?\n', Settings())
     assert asked.question == "How many\n  lines?"
     assert asked.settings.model == "a b"
     assert asked.settings.limits.cost_usd == 2
-    assert asked.settings.mode == "each"
+    assert asked.settings.approve == "each"
 
 
 def test_the_question_may_begin_on_the_first_line():
@@ -40,7 +40,7 @@ def test_the_question_may_begin_on_the_first_line():
         ("%%rlm --colour red\nQ", "--colour"),
         ("%%rlm --max-cost lots\nQ", "--max-cost cannot be 'lots'"),
         ("%%rlm --max-turns\nQ", "--max-turns needs a value"),
-        ("%%rlm --mode fast\nQ", "auto or each"),
+        ("%%rlm --approve fast\nQ", "auto, risky or each"),
     ],
 )
 def test_what_cannot_be_asked_is_one_clear_line(code, says):
@@ -101,7 +101,7 @@ def test_settings_say_why_a_model_is_chosen():
 
 def test_help_names_each_option_and_command():
     text = magics.help_text()
-    for word in ("--model", "--max-cost", "--mode", "--reset", "%rlm panel", "%rlm stop", "load("):
+    for word in ("--model", "--max-cost", "--approve", "--quote", "--policy", "--reset", "%rlm panel", "%rlm stop", "load("):
         assert word in text
 
 
@@ -113,7 +113,7 @@ def complete(code, models=()):
 
 def test_completion_of_options_values_and_commands():
     assert complete("%rlm --max-c|") == (["--max-cost", "--max-calls"], 5, 12)
-    assert complete("%%rlm --mode |\nQ") == (["auto", "each"], 13, 13)
+    assert complete("%%rlm --approve |\nQ") == (["auto", "risky", "each"], 16, 16)
     assert complete("x = 1\n%rlm st|") == (["step", "stop"], 11, 13)
     assert "gpt-5" in complete("%rlm --model g|", ["gpt-5"])[0]
     assert complete("%%rlm s|")[0] == []

@@ -19,13 +19,15 @@ def read(line: str, base: Settings | None = None) -> Settings:
 def test_all_options() -> None:
     line = (
         "--model gpt-x --sub-model=small --max-cost $2.50 --max-tokens 100_000 --max-calls 1,200 --max-turns 5 "
-        "--seconds 90 --concurrency 8 --mode each"
+        "--seconds 90 --concurrency 8 --approve each --quote 1,500 --policy refuse"
     )
     assert read(line) == Settings(
         "gpt-x",
         "small",
         Limits(cost_usd=2.5, tokens=100_000, calls=1200, turns=5, seconds=90.0, concurrency=8),
         "each",
+        quote=1500,
+        policy="refuse",
     )
 
 
@@ -47,7 +49,7 @@ def test_reset_comes_first() -> None:
     [
         ("--modell x", "There is no option --modell.*--model, --sub-model"),
         ("gpt-x", "'gpt-x' is not an option"),
-        ("--mode sometimes", "--mode cannot be 'sometimes'. Give auto or each."),
+        ("--approve sometimes", "--approve cannot be 'sometimes'. Give auto, risky or each."),
         ("--max-turns 0", "--max-turns cannot be '0'. Give a whole number from 1."),
         ("--max-turns none", "a whole number from 1\\.$"),
         ("--max-calls 1.5", "a whole number from 1 or none"),
@@ -90,9 +92,9 @@ def test_describe_shows_each_option() -> None:
         (["--max-t"], ["--max-tokens", "--max-turns"]),
         (
             ["--model", "a", "--m"],
-            ["--max-cost", "--max-tokens", "--max-calls", "--max-turns", "--max-depth", "--mode"],
+            ["--max-cost", "--max-tokens", "--max-calls", "--max-turns", "--max-depth"],
         ),
-        (["--mode", ""], ["auto", "each"]),
+        (["--approve", ""], ["auto", "risky", "each"]),
         (["--model", "t"], ["tutor"]),
         (["--model", ""], ["big", "default", "tutor"]),
         (["--max-cost", "n"], ["none"]),

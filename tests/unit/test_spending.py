@@ -15,6 +15,7 @@ from rlm_kernel.engine.budget import Ledger
 from rlm_kernel.engine.control import Control
 from rlm_kernel.engine.estimates import Rates
 from rlm_kernel.engine.exchange import Exchange
+from rlm_kernel.engine.gate import Gate
 from rlm_kernel.engine.observer import Observer
 from rlm_kernel.engine.scope import Scope
 from rlm_kernel.errors import BadReplyError, EndpointError, LimitExceeded
@@ -68,7 +69,7 @@ def scope_of(provider: Provider, limits: Limits, concurrency: int = 64) -> Scope
     control = Control()
     control.begin()
     ledger, rates = Ledger(limits), Rates(models.price)
-    return Scope(Tree(), Observer(), models, control, ledger, rates, Memo(), Slots(concurrency))
+    return Scope(Tree(), Observer(), models, control, Gate(control), ledger, rates, Memo(), Slots(concurrency))
 
 
 class Asker:
