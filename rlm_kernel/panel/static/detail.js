@@ -1,0 +1,411 @@
+// @ts-check
+/**
+ * Everything about the chosen node, and the buttons that change it and run again.
+ *
+ * @typedef {import('./store').Row} Row
+ * @typedef {import('./store').Store} StoreType
+ * @typedef {import('./store').Texts} Texts
+ * @typedef {import('./generated').TextPart} TextPart
+ * @typedef {import('./panel').Ctx} Ctx
+ * @typedef {import('./panel').PanelView} PanelView
+ * @typedef {import('./edit').EditKind} EditKind
+ */
+
+import { button, el, mark, put } from './dom.js';
+import { editForm, editLabel, editWords, fittingEdits, whyNot } from './edit.js';
+import { clean, count, duration, line, statusWord, usageLine } from './format.js';
+import { Attempts, Code, Messages, Plain, Section, UsageTable } from './parts.js';
+
+/** @type {Record<string, Record<string, string>>} */
+const PART_TITLES = {
+  run: { prompt: 'Question', reply: 'Answer', code: 'Code', output: 'Output' },
+  turn: { prompt: 'Prompt', reply: 'Reply', code: 'Code', output: 'Output' },
+  call: { prompt: 'Prompt', reply: 'Reply', code: 'Code', output: 'Output' }
+};
+/** @type {Record<string, TextPart>} */
+const PART_OF_EDIT = { prompt: 'prompt', reply: 'reply', code: 'code' };
+const HINT = 'Choose a line of the tree to see what was asked and answered, and to change it.';
+
+/** @param {HTMLElement} host @param {Ctx} ctx @returns {PanelView} */
+export function detailView(host, ctx) {
+  const hint = el('p', { class: 'rlm-empty-view' }, HINT);
+  host.append(hint);
+  /** @type {NodeDetail | BatchDetail | null} */
+  let shown = null;
+  return {
+    update(state) {
+      if (shown?.key !== state.chosen || (shown instanceof NodeDetail && !state.node)) {
+        shown?.destroy();
+        shown = null;
+        const group = state.chosen === null ? undefined : state.batches.get(state.chosen);
+        if (state.node) shown = new NodeDetail(ctx, state.node);
+        else if (group) shown = new BatchDetail(ctx, group.key);
+        if (shown) host.append(shown.element);
+        host.scrollTop = 0;
+      }
+      hint.hidden = shown !== null;
+      shown?.update(state);
+    },
+    destroy() {
+      shown?.destroy();
+      hint.remove();
+    }
+  };
+}
+
+/** The calls of one batch together: what they have cost, and which have failed. */
+class BatchDetail {
+  /** @param {Ctx} ctx @param {string} key */
+  constructor(ctx, key) {
+    this.ctx = ctx;
+    this.key = key;
+    this.title = el('h3', { class: 'rlm-title' });
+    this.facts = el('p', { class: 'rlm-facts' });
+    this.failures = el('ul', { class: 'rlm-failed-list' });
+    this.element = el('div', { class: 'rlm-detail' }, this.title, this.facts, this.failures);
+    this.drawn = '';
+  }
+
+  /** @param {StoreType} state */
+  update(state) {
+    const group = state.batches.get(this.key);
+    if (!group) return;
+    const facts = state.batchFacts(group);
+    put(this.title, line(facts.label, 160));
+    const words = [facts.word, line(facts.model, 60), usageLine(facts.usage), duration(state.elapsed(facts))];
+    put(this.facts, words.filter(Boolean).join(' · '));
+    const failed = group.ids.filter(id => state.failed.has(id));
+    const drawn = failed.join();
+    if (drawn === this.drawn) return;
+    this.drawn = drawn;
+    this.failures.replaceChildren(
+      ...failed.slice(0, 20).map(id => {
+        const row = state.rows.get(id);
+        const open = button(line(row?.label ?? '', 80), () => this.ctx.choose(id, { reveal: true }), {
+          class: 'rlm-link'
+        });
+        return el('li', {}, open, ` ${line(row?.error ?? '', 160)}`);
+      })
+    );
+    if (failed.length > 20) this.failures.append(el('li', {}, `and ${count(failed.length - 20, 'more failure')}`));
+  }
+
+  destroy() {
+    this.element.remove();
+  }
+}
+
+/** One node. Lives as long as it is chosen. */
+class NodeDetail {
+  /** @param {Ctx} ctx @param {Row} row */
+  constructor(ctx, row) {
+    this.ctx = ctx;
+    this.key = row.id;
+    this.row = row;
+    /** @type {Texts | null} */
+    this.texts = null;
+    this.title = el('h3', { class: 'rlm-title' });
+    this.facts = el('p', { class: 'rlm-facts' });
+    this.notes = el('div', { class: 'rlm-notes' });
+    this.where = el('div', { class: 'rlm-where' });
+    this.actions = new Actions(this);
+    this.error = el('div', { class: 'rlm-error', role: 'note', hidden: true });
+    this.sections = el('div', { class: 'rlm-sections' });
+    this.element = el(
+      'div',
+      { class: 'rlm-detail', data: { kind: row.kind } },
+      this.title,
+      this.facts,
+      this.notes,
+      this.where,
+      this.actions.element,
+      this.error,
+      this.sections
+    );
+    /** @type {Map<string, Section>} */
+    this.parts = new Map();
+    /** Parts that are to be fetched whole. @type {Set<TextPart>} */
+    this.wanted = new Set();
+    /** How much of a part there was when more was asked for. @type {Map<TextPart, number>} */
+    this.askedAt = new Map();
+    /** @type {Array<{part: TextPart, then: (text: string) => void}>} */
+    this.waiters = [];
+    this.drawnWhere = '';
+    this.drawnNotes = '';
+  }
+
+  /** @param {StoreType} state */
+  update(state) {
+    const row = state.node;
+    if (!row) return;
+    this.row = row;
+    this.texts = state.texts;
+    const number = row.kind === 'turn' ? ` ${state.turnNumber(row)}` : '';
+    const kind =
+      row.kind === 'run' && row.parent_id === null ? 'question' : row.kind === 'run' ? 'child run' : row.kind;
+    put(this.title, `${kind}${number}: ${line(row.label, 160)}`);
+    put(this.facts, factsLine(state, row));
+    this.drawNotes(state, row);
+    this.drawWhere(row);
+    this.actions.update(state);
+    const error = this.texts?.error ?? row.error;
+    const remedy = this.texts?.error ? this.texts.remedy : '';
+    this.error.hidden = !error;
+    put(this.error, error ? clean(`${error.slice(0, 20_000)} ${remedy}`.trim()) : '');
+    if (this.texts) this.drawParts(row, this.texts);
+    this.fetch();
+  }
+
+  /** @param {Row} row @param {Texts} texts */
+  drawParts(row, texts) {
+    const titles = PART_TITLES[row.kind];
+    const grows = row.status === 'running' || row.status === 'paused';
+    this.told(texts);
+    if (texts.messages.length > 1) this.section('prompt', 'Prompt', () => new Messages()).set(texts.messages);
+    else this.longPart('prompt', titles.prompt, texts.prompt || (texts.messages[0]?.content ?? ''), false);
+    this.longPart('reply', titles.reply, texts.reply, grows);
+    this.codePart(titles.code, texts.code);
+    this.longPart('output', titles.output, texts.output, grows);
+    this.section('attempts', 'Attempts', () => new Attempts()).set(texts.attempts);
+    this.section('usage', 'Usage', () => new UsageTable()).set(row);
+  }
+
+  /** What the model was told beside the output of its cell. @param {Texts} texts */
+  told(texts) {
+    const told = texts.details['told'];
+    const all = (Array.isArray(told) ? told : told ? [told] : []).map(each =>
+      typeof each === 'string' ? each : JSON.stringify(each)
+    );
+    this.section('told', 'Told with this turn', () => new Plain()).set(all.join('\n\n'));
+  }
+
+  /** @param {TextPart} part @param {string} title @param {string} text @param {boolean} grows */
+  longPart(part, title, text, grows) {
+    const section = this.section(part, title, () => new Plain(() => this.want(part)), true);
+    const total = this.texts?.sizes[part] ?? text.length;
+    section.set(text, total, grows);
+  }
+
+  /** @param {string} title @param {string} text */
+  codePart(title, text) {
+    const section = this.section('code', title, () => new Code(() => this.want('code')), true);
+    section.set(text, this.texts?.sizes['code'] ?? text.length);
+  }
+
+  /**
+   * @param {string} name @param {string} title @param {() => import('./parts').Body} make @param {boolean} [copies]
+   */
+  section(name, title, make, copies = false) {
+    let section = this.parts.get(name);
+    if (!section || section.title !== title) {
+      section?.element.remove();
+      const part = /** @type {TextPart} */ (name);
+      section = new Section(this.ctx, name, title, make(), copies ? () => this.whole(part) : null);
+      this.parts.set(name, section);
+      this.sections.append(section.element);
+    }
+    return section;
+  }
+
+  // ---- long texts that come in pieces ------------------------------------------------------------------------
+
+  /** @param {TextPart} part */
+  missing(part) {
+    const texts = this.texts;
+    return !texts || (texts.sizes[part] ?? 0) > (texts[part] ?? '').length;
+  }
+
+  /** Fetch a part whole. @param {TextPart} part */
+  want(part) {
+    this.wanted.add(part);
+    this.fetch();
+  }
+
+  /** @param {TextPart} part @returns {string | Promise<string>} */
+  whole(part) {
+    if (!this.missing(part)) return this.texts?.[part] ?? '';
+    this.want(part);
+    return new Promise(then => this.waiters.push({ part, then }));
+  }
+
+  fetch() {
+    for (const part of this.wanted) {
+      if (!this.texts || !this.missing(part)) continue;
+      const known = (this.texts[part] ?? '').length;
+      if (this.askedAt.get(part) === known) continue;
+      this.askedAt.set(part, known);
+      this.ctx.send({ kind: 'piece', id: this.key, part, pos: known });
+    }
+    const ready = this.waiters.filter(each => !this.missing(each.part));
+    this.waiters = this.waiters.filter(each => !ready.includes(each));
+    for (const each of ready) each.then(this.texts?.[each.part] ?? '');
+  }
+
+  // ---- words -------------------------------------------------------------------------------------------------
+
+  /** @param {StoreType} state @param {Row} row */
+  drawNotes(state, row) {
+    const notes = noteTexts(row);
+    const branch = row.details?.branch;
+    const drawn = JSON.stringify([notes, branch, state.rows.has(branch?.at ?? '')]);
+    if (drawn === this.drawnNotes) return;
+    this.drawnNotes = drawn;
+    this.notes.replaceChildren(...notes.map(text => el('p', { class: 'rlm-note' }, text)));
+    if (branch) this.notes.append(this.branchNote(state, branch));
+  }
+
+  /** @param {StoreType} state @param {any} branch */
+  branchNote(state, branch) {
+    const note = el(
+      'p',
+      { class: 'rlm-note' },
+      `A branch${branch.name ? ` “${line(branch.name, 60)}”` : ''}: ${editWords(branch.edit)}. `
+    );
+    const at = state.rows.get(branch.at);
+    if (at)
+      note.append(
+        button('Where it began', () => this.ctx.choose(at.id, { reveal: true }), { class: 'rlm-link' }),
+        ' '
+      );
+    note.append(button('All branches', () => this.ctx.show('branches', true), { class: 'rlm-link' }));
+    return note;
+  }
+
+  /** @param {Row} row */
+  drawWhere(row) {
+    const where = this.texts?.where ?? null;
+    const cell = where?.cell_id ?? (row.kind === 'call' ? null : row.cell_id);
+    const words = where ? whereText(where) : row.kind === 'turn' ? 'Show the cell' : 'Show the question’s cell';
+    const drawn = `${cell}|${where ? words : ''}`;
+    if (drawn === this.drawnWhere) return;
+    this.drawnWhere = drawn;
+    this.where.replaceChildren();
+    if (cell)
+      this.where.append(button(words, () => this.ctx.send({ kind: 'jump', cell_id: cell }), { class: 'rlm-link' }));
+    else if (where) this.where.append(words);
+  }
+
+  destroy() {
+    this.actions.close();
+    this.element.remove();
+  }
+}
+
+/** @param {StoreType} state @param {Row} row */
+function factsLine(state, row) {
+  const word = row.outcome ?? (row.status === 'done' && row.error ? 'error' : row.status);
+  const usage = row.kind === 'call' ? row.usage : row.total;
+  const parts = [
+    statusWord(word),
+    row.model ? line(row.model, 60) : '',
+    usageLine(usage),
+    duration(state.elapsed(row))
+  ];
+  return parts.filter(Boolean).join(' · ');
+}
+
+/** What being cached, kept or stale means, for people. @param {Row} row */
+function noteTexts(row) {
+  const notes = [];
+  const kept = row.details?.kept;
+  if (kept && row.kind === 'turn')
+    notes.push('Kept from the run this one came of: not asked again, its cell was not run for it, nothing was paid.');
+  else if (kept) notes.push('Kept from the run this one came of: its reply was taken over, nothing was paid.');
+  else if (row.cached)
+    notes.push(
+      'Cached: the same was asked before, so the reply came from the store; nothing was sent, nothing was paid.'
+    );
+  if (row.stale) {
+    notes.push(
+      'Stale: a cell above it was changed since, so what stands here may no longer follow from what is above.'
+    );
+  }
+  return notes;
+}
+
+/** @param {import('./generated').WhereDict} where */
+function whereText(where) {
+  const place =
+    where.count > 1 ? `call ${where.index.toLocaleString('en')} of ${where.count.toLocaleString('en')} of ` : '';
+  return `Made by ${place}line ${where.line} of the cell`;
+}
+
+// ---- what can be done ----------------------------------------------------------------------------------------
+
+/** The buttons of a node, and the form that one of them opened. */
+class Actions {
+  /** @param {NodeDetail} detail */
+  constructor(detail) {
+    this.detail = detail;
+    this.ctx = detail.ctx;
+    this.bar = el('div', { class: 'rlm-buttons', role: 'group', 'aria-label': 'Change and run again' });
+    this.why = el('p', { class: 'rlm-why', hidden: true });
+    this.place = el('div', { class: 'rlm-form-place' });
+    this.element = el('div', { class: 'rlm-actions' }, this.bar, this.why, this.place);
+    /** @type {PanelView | null} */
+    this.form = null;
+    this.opened = '';
+    this.drawn = '';
+  }
+
+  /** @param {StoreType} state */
+  update(state) {
+    const row = this.detail.row;
+    const kinds = fittingEdits(row);
+    const drawn = kinds.join();
+    if (drawn !== this.drawn) {
+      this.drawn = drawn;
+      this.bar.replaceChildren(...kinds.map(kind => this.makeButton(row, kind)));
+    }
+    const why =
+      row.status === 'pending' || row.status === 'running' ? whyNot(state) || 'It has not ended yet.' : whyNot(state);
+    this.why.hidden = !why || this.form !== null;
+    put(this.why, why);
+    for (const each of this.bar.querySelectorAll('button')) {
+      each.disabled = why !== '';
+      mark(each, 'title', why || null);
+      mark(each, 'aria-expanded', String(each.dataset.edit === this.opened));
+    }
+    this.form?.update(state);
+  }
+
+  /** @param {Row} row @param {EditKind} kind */
+  makeButton(row, kind) {
+    const made = button(editLabel(row, kind), () => (this.opened === kind ? this.close() : this.open(kind)));
+    made.dataset.edit = kind;
+    if (kind === 'continue') made.classList.add('rlm-primary');
+    return made;
+  }
+
+  /** @param {EditKind} kind */
+  open(kind) {
+    this.close();
+    this.opened = kind;
+    const close = () => {
+      this.close();
+      /** @type {HTMLElement | null} */ (this.bar.querySelector(`[data-edit="${kind}"]`))?.focus();
+    };
+    this.form = editForm(this.place, this.ctx, this.detail.row, kind, { present: this.present(kind), close });
+    this.ctx.later();
+  }
+
+  /** The text that a form begins with; it may still be coming. @param {EditKind} kind */
+  present(kind) {
+    const detail = this.detail;
+    const part = PART_OF_EDIT[kind];
+    if (part) detail.want(part);
+    return {
+      get: () => (part ? (detail.texts?.[part] ?? '') : ''),
+      get whole() {
+        return !part || !detail.missing(part);
+      }
+    };
+  }
+
+  close() {
+    this.form?.destroy();
+    this.form = null;
+    this.opened = '';
+    this.ctx.later();
+  }
+}
