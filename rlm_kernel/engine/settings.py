@@ -10,7 +10,7 @@ from rlm_kernel.errors import InputError
 from rlm_kernel.usage import Limits, count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 Approve = Literal["auto", "risky", "each"]
 Policy = Literal["ask", "refuse", "allow"]
@@ -131,8 +131,14 @@ def parse(words: Sequence[str], base: Settings) -> Settings:
     Raises:
         InputError: An option is unknown, given twice, without a value, or with one that is not allowed.
     """
-    chosen: dict[str, Value] = {}
-    reset, rest = False, list(words)
+    found = chosen(words)
+    return change(Settings() if "--reset" in words else base, found)
+
+
+def chosen(words: Sequence[str]) -> dict[str, Value]:
+    """Read which options are given, by their names in `Option.name`; raises what `parse` raises."""
+    found: dict[str, Value] = {}
+    rest = list(words)
     while rest:
         flag, given, value = rest.pop(0).partition("=")
         option = _BY_FLAG.get(flag)
@@ -142,18 +148,42 @@ def parse(words: Sequence[str], base: Settings) -> Settings:
             if given:
                 raise InputError(f"{flag} takes no value.")
             if option.name:
-                chosen[option.name] = option.sets
-            else:
-                reset = True
+                found[option.name] = option.sets
             continue
         if not given:
             if not rest or rest[0].startswith("--"):
                 raise InputError(f"{flag} needs a value.", f"Give {option.allowed}.")
             value = rest.pop(0)
-        if option.name in chosen:
+        if option.name in found:
             raise InputError(f"{flag} is given twice.")
-        chosen[option.name] = option.read(value)
-    return change(Settings() if reset else base, chosen)
+        found[option.name] = option.read(value)
+    return found
+
+
+def raised(settings: Settings, limits: Mapping[str, object], used: Mapping[str, float] | None = None) -> Settings:
+    """Give settings with other limits, for a run that goes on.
+
+    Args:
+        settings: What it had.
+        limits: The new ones, by their names in `Limits`; ``None`` lifts one.
+        used: What the run has used so far, by the same names.
+
+    Raises:
+        InputError: A limit is unknown or no number, or it is used up already: the run would end at once.
+    """
+    found: dict[str, Value] = {}
+    for name, limit in limits.items():
+        option = next((each for each in OPTIONS if each.name == name and name not in _IN_SETTINGS), None)
+        if option is None:
+            raise InputError(f"There is no limit {name!r}.")
+        value = option.read("none" if limit is None else str(limit))
+        spent = (used or {}).get(name, 0.0)
+        if isinstance(value, int | float) and spent and value <= spent:
+            raise InputError(
+                f"{option.flag} {value:,} is used up already: {spent:,g} so far.", "Give more than that, or none."
+            )
+        found[name] = value
+    return change(settings, found)
 
 
 def change(base: Settings, chosen: dict[str, Value]) -> Settings:

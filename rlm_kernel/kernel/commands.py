@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rlm_kernel.errors import InputError
@@ -45,14 +46,41 @@ class Commands:
         if parent is not None and self._cells.runs(parent):
             raise InputError("A cell of the model cannot use %rlm: settings are the person's.")
         read = magics.read_line(line, session.settings)
-        if isinstance(read, str):
-            if read == "key":
+        if isinstance(read, magics.Command):
+            if read.name == "key":
                 return await self._take_key(parent)
-            return self._dock.open(parent) if read == "panel" else self.steer(read)
+            return self._dock.open(parent) if read.name == "panel" else self.order(read)
         if read is not None:
             self._check_models(read)
-            session.settings = read
+            self._set(read)
         return magics.show(session.settings, self._desk.registry, self._spent(), self._desk.keeping.where())
+
+    def _set(self, settings: Settings) -> None:
+        """Take settings; what they say of approval holds for the run that lasts too."""
+        session = self._desk.session
+        before, gate = session.settings, session.gate
+        for name in ("approve", "quote", "policy"):
+            if getattr(settings, name) != getattr(before, name):
+                gate.settings = replace(gate.settings, **{name: getattr(settings, name)})
+        session.settings = settings
+
+    def order(self, command: magics.Command) -> str:
+        """Obey what a person says to the run that lasts; gives the text to print.
+
+        Raises:
+            InputError: There is no run, or nothing waits for what is decided.
+        """
+        session = self._desk.session
+        if command.name in ("continue", "rerun"):
+            raise InputError(f"%rlm {command.name} must be the only line of its cell.")
+        if command.name == "steer":
+            session.steer(command.text)
+            return "The model is told with its next turn."
+        if command.name in ("approve", "reject"):
+            waiting_id, decision = magics.read_decision(command, session.gate.waiting)
+            session.gate.decide(waiting_id, decision)
+            return {"approve": "Approved.", "reject": "Refused."}[command.name]
+        return self.steer(command.name)
 
     async def _take_key(self, parent: MsgId | None) -> str:
         """Ask for the API key; it goes neither into the notebook nor into the process that runs cells."""
@@ -85,11 +113,11 @@ class Commands:
         Raises:
             InputError: No run is going.
         """
-        if name == "continue":
-            raise InputError("%rlm continue must be the only line of its cell.")
         control = self._desk.session.control
         if control.state == "idle":
             raise InputError(f"No run is going: there is nothing to {name}.")
+        if control.needs_decision and name in ("resume", "step"):
+            raise InputError("The run waits for your decision.", "Give %rlm approve or %rlm reject.")
         {"pause": control.pause, "resume": control.resume, "step": control.step, "stop": control.stop}[name]()
         return SAID[name]
 

@@ -4,44 +4,90 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from rlm_kernel.engine.settings import OPTIONS, Settings, parse, usage_lines
+from rlm_kernel.engine.edits import EditDict
+from rlm_kernel.engine.gate import DecisionDict
+from rlm_kernel.engine.settings import OPTIONS, Settings, chosen, parse, usage_lines
 from rlm_kernel.engine.settings import complete as complete_option
 from rlm_kernel.errors import InputError
 from rlm_kernel.usage import count, money
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from rlm_kernel.engine.edits import EditKind
+    from rlm_kernel.engine.gate import WaitingDict
+    from rlm_kernel.engine.settings import Value
     from rlm_kernel.models.registry import Registry
     from rlm_kernel.usage import Limits
 
 QUESTION = re.compile(r"\s*%%rlm(?=\s|\?|$)")
 HELP = re.compile(r"\s*(\?{1,2}\s*%{1,2}rlm|%{1,2}rlm\s*\?{1,2})\s*")
 LINE = re.compile(r"\s*%rlm(?=\s|$)")
-GO_ON = re.compile(r"\s*%rlm[ \t]+(continue|resume)(?=\s|$)([^\n]*)\s*")
+GO_ON = re.compile(r"\s*%rlm[ \t]+(continue|resume|rerun)(?=\s|$)([^\n]*)\s*")
+ORDER = re.compile(r"\s*%rlm[ \t]+(pause|resume|step|stop|approve|reject|steer)(?=\s|$)([^\n]*)\s*")
 COMMANDS = {
     "key": "type the endpoint's API key; the kernel keeps it until it ends, the notebook never has it",
     "panel": "show the panel with the tree of calls",
     "pause": "pause the run at its next cell or call",
     "resume": "go on with a paused run, or with one whose kernel was killed; nothing is paid twice",
-    "continue": "go on with the last run that a limit, a failure or you ended; the limits are those set now",
+    "continue": "go on with the last run that a limit, a failure or you ended; options behind it raise limits",
     "step": "let one cell or call through, and pause again",
     "stop": "end the run with what there is",
+    "approve": "let pass what waits for you; always: and all that follows; first N: only so many calls",
+    "reject": "refuse what waits for you; what stands behind it is told to the model",
+    "steer": "say something to the model; it is told with its next turn",
+    "undo": "put Python back to before In [N], or before the last cell",
+    "rerun": "run again from a node of the tree: NODE --again, --prompt FILE, --reply FILE, --code FILE, --hint TEXT",
 }
+BEHIND = {
+    "approve": "[always | first N]",
+    "reject": "[REASON]",
+    "steer": "TEXT",
+    "undo": "[N]",
+    "continue": "[options]",
+    "rerun": "NODE …",
+}
+"""What may stand behind a command."""
+EDITS = {
+    "--again": "again",
+    "--prompt": "prompt",
+    "--reply": "reply",
+    "--code": "code",
+    "--hint": "hint",
+    "--model": "model",
+}
+"""The flags of ``%rlm rerun``, and the kind of edit each stands for."""
 WITH_VALUE = frozenset(option.flag for option in OPTIONS if option.kind != "flag")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A ``%%rlm`` cell, read; or ``%rlm continue`` and ``%rlm resume``."""
+    """A ``%%rlm`` cell, read; or ``%rlm continue``, ``%rlm resume`` and ``%rlm rerun``."""
 
     question: str
     """Empty where it is to go on with another."""
     settings: Settings
-    how: Literal["ask", "continue", "resume"] = "ask"
+    how: Literal["ask", "continue", "resume", "rerun"] = "ask"
+    limits: dict[str, Value] = field(default_factory=dict)
+    """Where it goes on: the limits that stand behind it, by their names in `Limits`."""
+    node_id: str = ""
+    """Where it is run again: from which node."""
+    edit: EditDict | None = None
+    """What is changed there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A ``%rlm`` line that is an order and no setting."""
+
+    name: str
+    """One of `COMMANDS`."""
+    text: str = ""
+    """What stands behind it, as it was written."""
 
 
 def is_question(code: str) -> bool:
@@ -50,8 +96,17 @@ def is_question(code: str) -> bool:
 
 
 def is_go_on(code: str) -> bool:
-    """Tell whether a cell is nothing but ``%rlm continue`` or ``%rlm resume``, with options or without."""
+    """Tell whether a cell is nothing but ``%rlm continue``, ``%rlm resume`` or ``%rlm rerun``."""
     return bool(GO_ON.fullmatch(code))
+
+
+def read_order(code: str) -> Command | None:
+    """Read a cell that is nothing but an order to the run that lasts; ``None`` where it is anything else.
+
+    It needs no Python: it can be obeyed while a cell waits for its calls.
+    """
+    found = ORDER.fullmatch(code)
+    return Command(found.group(1), found.group(2).strip()) if found else None
 
 
 def wants_help(code: str) -> bool:
@@ -68,7 +123,7 @@ def read_question(code: str, base: Settings) -> Asked:
         InputError: There is no question, or an option is not one of ours; the message says which and what to do.
     """
     if goes_on := GO_ON.fullmatch(code):
-        return Asked("", parse(_words(goes_on.group(2)), base), cast("Literal['continue', 'resume']", goes_on.group(1)))
+        return _read_go_on(goes_on.group(1), _words(goes_on.group(2)), base)
     found = QUESTION.match(code)
     rest = code[found.end() :] if found else code
     line, _, body = rest.partition("\n")
@@ -78,6 +133,47 @@ def read_question(code: str, base: Settings) -> Asked:
     if not question:
         raise InputError("There is no question.", "Write it below the %%rlm line.")
     return Asked(question, settings)
+
+
+def _read_go_on(how: str, words: list[str], base: Settings) -> Asked:
+    if how == "rerun":
+        return _read_rerun(words, base)
+    limits = {name: value for name, value in chosen(words).items() if hasattr(base.limits, name)}
+    return Asked("", parse(words, base), cast("Literal['continue', 'resume']", how), limits)
+
+
+def _read_rerun(words: list[str], base: Settings) -> Asked:
+    """Read what stands behind ``%rlm rerun``: a node, what is changed, and options of the run that comes of it."""
+    if not words or words[0].startswith("-"):
+        raise InputError("%rlm rerun needs the id of a node.", "The panel shows it; rlm-kernel trace show last too.")
+    node_id, rest, others = words[0], words[1:], list[str]()
+    edit = EditDict(kind="again")
+    while rest:
+        flag, given, value = rest.pop(0).partition("=")
+        if flag == "--anyway":
+            edit["anyway"] = True
+        elif flag == "--again":
+            edit["kind"] = "again"
+        elif flag not in EDITS:
+            others.append(f"{flag}{given}{value}")
+        elif not given and not rest:
+            raise InputError(f"{flag} needs a value.", "Give a model's name, a hint, or the name of a file.")
+        elif flag == "--model":
+            edit["model"] = value if given else rest.pop(0)
+        else:
+            edit["kind"] = cast("EditKind", EDITS[flag])
+            told = value if given else rest.pop(0)
+            edit["text"] = told if flag == "--hint" else _read_text(told)
+    if edit.get("model") and edit["kind"] == "again":
+        edit["kind"] = "model"
+    return Asked("", parse(others, base), "rerun", node_id=node_id, edit=edit)
+
+
+def _read_text(name: str) -> str:
+    try:
+        return Path(name).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{name} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}.") from error
 
 
 def _split_options(line: str) -> tuple[str, str]:
@@ -101,26 +197,54 @@ def _words(line: str) -> list[str]:
         ) from error
 
 
-def read_line(line: str, base: Settings) -> Settings | str | None:
+def read_line(line: str, base: Settings) -> Settings | Command | None:
     """Read what stands behind ``%rlm``.
 
     Returns:
-        ``None`` for nothing (show the settings), one of `COMMANDS`, or the settings as changed.
+        ``None`` for nothing (show the settings), a command, or the settings as changed.
 
     Raises:
         InputError: It is none of these.
     """
+    name, _, behind = line.strip().partition(" ")
+    if name in COMMANDS:
+        if behind.strip() and name not in BEHIND:
+            raise InputError(f"%rlm {name} takes nothing behind it.")
+        return Command(name, behind.strip())
     words = _words(line)
     if not words:
         return None
-    if words[0] in COMMANDS:
-        if len(words) > 1:
-            raise InputError(f"%rlm {words[0]} takes nothing behind it.")
-        return words[0]
     if not words[0].startswith("-"):
         names = ", ".join(COMMANDS)
         raise InputError(f"%rlm does not know {words[0]!r}.", f"Give an option (%rlm? lists them) or one of {names}.")
     return parse(words, base)
+
+
+def read_decision(command: Command, waiting: Sequence[WaitingDict]) -> tuple[str, DecisionDict]:
+    """Read ``%rlm approve …`` and ``%rlm reject …``: about the thing named first, else about what waits longest.
+
+    Returns:
+        The id of what is decided, and the decision.
+
+    Raises:
+        InputError: Nothing waits, or the line cannot be read.
+    """
+    if not waiting:
+        raise InputError(f"Nothing waits for you: there is nothing to {command.name}.")
+    name, _, behind = command.text.partition(" ")
+    named = next((each for each in waiting if each["id"] == name), None)
+    rest = behind.strip() if named is not None else command.text
+    about = (named or waiting[0])["id"]
+    if command.name == "reject":
+        return about, DecisionDict(verdict="reject", reason=rest)
+    words = rest.lower().split()
+    if not words:
+        return about, DecisionDict(verdict="approve")
+    if words == ["always"]:
+        return about, DecisionDict(verdict="always")
+    if words[0] == "first" and len(words) == 2 and words[1].replace(",", "").isdecimal():
+        return about, DecisionDict(verdict="first", first=int(words[1].replace(",", "")))
+    raise InputError(f"%rlm approve does not know {rest!r}.", "Give nothing, always, or first N.")
 
 
 def show(settings: Settings, models: Registry, spent: str = "", kept: str = "") -> str:
@@ -180,7 +304,8 @@ def _limits(limits: Limits) -> str:
 
 def help_text() -> str:
     """Give the help of ``%rlm?`` and ``%%rlm?``."""
-    commands = [f"  %rlm {name:<12} {meaning}" for name, meaning in COMMANDS.items()]
+    written = {name: f"{name} {BEHIND.get(name, '')}".strip() for name in COMMANDS}
+    commands = [f"  %rlm {written[name]:<26} {meaning}" for name, meaning in COMMANDS.items()]
     return "\n".join(
         [
             "%%rlm [options]",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from rlm_kernel.engine.gate import CallsQuoteDict, WaitingDict
 from rlm_kernel.engine.settings import Settings
 from rlm_kernel.errors import InputError
 from rlm_kernel.kernel import magics
@@ -19,7 +20,9 @@ def test_these_are_not(code):
 
 
 def test_options_hold_for_the_question_and_the_body_is_kept_as_it_is():
-    asked = magics.read_question('\n%%rlm --model "a b" --max-cost=2 --approve each\n\nHow many\n  lines?\n', Settings())
+    asked = magics.read_question(
+        '\n%%rlm --model "a b" --max-cost=2 --approve each\n\nHow many\n  lines?\n', Settings()
+    )
     assert asked.question == "How many\n  lines?"
     assert asked.settings.model == "a b"
     assert asked.settings.limits.cost_usd == 2
@@ -76,7 +79,7 @@ def test_flags_take_no_value_so_the_question_may_follow():
 
 def test_line_shows_changes_or_commands():
     assert magics.read_line("", Settings()) is None
-    assert magics.read_line(" stop ", Settings()) == "stop"
+    assert magics.read_line(" stop ", Settings()) == magics.Command("stop")
     changed = magics.read_line("--model gpt-5 --max-cost none", Settings())
     assert isinstance(changed, Settings)
     assert (changed.model, changed.limits.cost_usd) == ("gpt-5", None)
@@ -90,6 +93,69 @@ def test_lines_that_mean_nothing(line, says):
         magics.read_line(line, Settings())
 
 
+def test_what_stands_behind_a_command_is_kept_as_it_is():
+    assert magics.read_line("reject it's too broad", Settings()) == magics.Command("reject", "it's too broad")
+    assert magics.read_order("%rlm steer only chapter 3\n") == magics.Command("steer", "only chapter 3")
+    assert magics.read_order("%rlm approve") == magics.Command("approve")
+    for code in ("%rlm --model x", "%rlm approve\n1", "x = 1\n%rlm stop", "%rlm continue", "%rlm stopper"):
+        assert magics.read_order(code) is None
+
+
+def waiting(waiting_id: str, calls: int = 0) -> WaitingDict:
+    quote = CallsQuoteDict(calls=calls, cached=0, tokens=None, cost_usd=None, model="m", kind="llm") if calls else None
+    kind = "calls" if calls else "cell"
+    return WaitingDict(id=waiting_id, node_id="r/t1", cell_id="c", kind=kind, code="1", reasons=[], quote=quote)
+
+
+def test_decisions_as_a_line():
+    both = [waiting("w1"), waiting("w2", 20)]
+    for text, decision in (
+        ("approve", ("w1", {"verdict": "approve"})),
+        ("approve always", ("w1", {"verdict": "always"})),
+        ("approve w2 first 1,000", ("w2", {"verdict": "first", "first": 1000})),
+        ("reject", ("w1", {"verdict": "reject", "reason": ""})),
+        ("reject w2 too many", ("w2", {"verdict": "reject", "reason": "too many"})),
+    ):
+        order = magics.read_order(f"%rlm {text}")
+        assert order is not None
+        assert magics.read_decision(order, both) == decision
+    with pytest.raises(InputError, match="does not know 'perhaps'"):
+        magics.read_decision(magics.Command("approve", "perhaps"), both)
+    with pytest.raises(InputError, match="Nothing waits"):
+        magics.read_decision(magics.Command("approve"), [])
+
+
+def test_rerun_as_a_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "new.py").write_text("x = 2\n")
+
+    def read(line):
+        asked = magics.read_question(f"%rlm rerun {line}", Settings())
+        assert asked.how == "rerun"
+        return asked.node_id, asked.edit, asked.settings.limits.turns
+
+    assert read("r1/t2 --again") == ("r1/t2", {"kind": "again"}, 20)
+    assert read("r1/t2 --code new.py --anyway --max-turns 3") == (
+        "r1/t2",
+        {"kind": "code", "text": "x = 2\n", "anyway": True},
+        3,
+    )
+    assert read("r1/t2/c1 --model=big") == ("r1/t2/c1", {"kind": "model", "model": "big"}, 20)
+    assert read("r1 --hint 'look twice' --model big") == (
+        "r1",
+        {"kind": "hint", "text": "look twice", "model": "big"},
+        20,
+    )
+    for line, says in (("", "id of a node"), ("r1 --code no.py", "no.py cannot be read"), ("r1 --prompt", "a value")):
+        with pytest.raises(InputError, match=says):
+            read(line)
+
+
+def test_limits_behind_continue_are_known_also_where_they_are_the_usual_ones():
+    asked = magics.read_question("%rlm continue --max-turns 20 --model b", Settings())
+    assert (asked.how, asked.limits, asked.settings.model) == ("continue", {"turns": 20}, "b")
+
+
 def test_settings_say_why_a_model_is_chosen():
     shown = magics.show(Settings(), Registry({}))
     assert "model       tutor (built in" in shown
@@ -101,7 +167,17 @@ def test_settings_say_why_a_model_is_chosen():
 
 def test_help_names_each_option_and_command():
     text = magics.help_text()
-    for word in ("--model", "--max-cost", "--approve", "--quote", "--policy", "--reset", "%rlm panel", "%rlm stop", "load("):
+    for word in (
+        "--model",
+        "--max-cost",
+        "--approve",
+        "--quote",
+        "--policy",
+        "--reset",
+        "%rlm panel",
+        "%rlm stop",
+        "load(",
+    ):
         assert word in text
 
 
@@ -114,7 +190,7 @@ def complete(code, models=()):
 def test_completion_of_options_values_and_commands():
     assert complete("%rlm --max-c|") == (["--max-cost", "--max-calls"], 5, 12)
     assert complete("%%rlm --approve |\nQ") == (["auto", "risky", "each"], 16, 16)
-    assert complete("x = 1\n%rlm st|") == (["step", "stop"], 11, 13)
+    assert complete("x = 1\n%rlm st|") == (["step", "stop", "steer"], 11, 13)
     assert "gpt-5" in complete("%rlm --model g|", ["gpt-5"])[0]
     assert complete("%%rlm s|")[0] == []
 

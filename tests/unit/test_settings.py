@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from rlm_kernel.engine.settings import OPTIONS, Settings, complete, describe, parse, usage_lines
+from rlm_kernel.engine.settings import OPTIONS, Settings, complete, describe, parse, raised, usage_lines
 from rlm_kernel.errors import LIMIT_OPTIONS, InputError
 from rlm_kernel.usage import Limits
 
@@ -104,3 +104,20 @@ def test_describe_shows_each_option() -> None:
 )
 def test_completion(line: list[str], expected: list[str]) -> None:
     assert complete(line, ["big"]) == expected
+
+
+def test_limits_are_raised_by_name_but_not_below_what_is_used() -> None:
+    base = read("--max-turns 3 --model x")
+    assert raised(base, {"turns": 5, "cost_usd": 2, "calls": None}) == read(
+        "--max-turns 5 --max-cost 2 --max-calls none", base
+    )
+    assert raised(base, {"turns": 4}, {"turns": 3, "cost_usd": 0.5}).limits.turns == 4
+    for limits, says in (
+        ({"turns": 3}, "--max-turns 3 is used up already: 3 so far"),
+        ({"cost_usd": 0.4}, "--max-cost 0.4 is used up already"),
+        ({"turns": True}, "--max-turns cannot be 'True'"),
+        ({"turns": None}, "--max-turns cannot be 'none'"),
+        ({"model": "y"}, "no limit 'model'"),
+    ):
+        with pytest.raises(InputError, match=says):
+            raised(base, limits, {"turns": 3, "cost_usd": 0.5})
