@@ -69,29 +69,54 @@ export type AckNode = {
   usage: UsageDict | null;
 };
 
+/** One thing in a cell that a person may want to look at first. */
 export type ReasonDict = {
+  /** Of the cell, from 1 on. */
   line: number;
+  /** In plain words: `writes a file`. */
   why: string;
+  /** The expression, in short. */
   code: string;
 };
 
+/** What a fan-out is expected to take, before anything is reserved for it. */
 export type CallsQuoteDict = {
+  /** All of them. */
   calls: number;
+  /** Those whose replies are in the memo: nothing is asked or paid for them. */
   cached: number;
+  /** Sent and received, of those that must be asked; null where it cannot be told. */
   tokens: number | null;
+  /** US dollars for those; null where it is unknown. */
   cost_usd: number | null;
   model: string;
+  /** `llm`: calls. `rlm`: child runs, each of which makes calls of its own. */
   kind: 'llm' | 'rlm';
 };
 
+/** Something that waits for a person's decision. */
 export type WaitingDict = {
   id: string;
+  /** The turn whose cell it is, or whose cell makes the calls. */
   node_id: string;
+  /** The cell of that turn; of a child run's turn no page has one. */
   cell_id: string | null;
   kind: 'cell' | 'calls';
+  /** The cell. */
   code: string;
+  /** What the cell does beyond computing, as far as that can be seen in it. */
   reasons: ReasonDict[];
+  /** With `calls`. */
   quote: CallsQuoteDict | null;
+};
+
+/** How far one limit of the run that lasts is used. */
+export type MeterDict = {
+  kind: string;
+  used: number;
+  limit: number;
+  /** What is left, for people: `$0.41 of $1.00`. */
+  text: string;
 };
 
 /** An entry of `runs[]` in a `hello_ack`. */
@@ -110,6 +135,10 @@ export type AckRun = {
   waiting: WaitingDict[];
   /** Cells whose state was changed above them. */
   stale: string[];
+  /** Messages of the person that the model has not been told yet. */
+  steers?: string[];
+  /** Where a limit ended the run: those that were reached. */
+  limits?: MeterDict[];
 };
 
 /** An entry of `kept[]` in a `run_start`: a cell of the replaced run that belongs to the new one too. */
@@ -135,6 +164,8 @@ export type HelloAck = {
   protocol: number;
   runs: AckRun[];
   panel: string | null;
+  /** Names of models that can be asked, to choose from. */
+  models?: string[];
 };
 
 /** Fields of `append`. */
@@ -166,6 +197,8 @@ export type Status = {
   text: string;
   turn: number;
   usage: UsageDict;
+  /** Messages of the person that the model has not been told yet. */
+  steers?: string[];
 };
 
 export type Outcome = 'answered' | 'limit' | 'failed' | 'stopped';
@@ -176,6 +209,8 @@ export type RunEnd = {
   execution_count: number;
   usage: UsageDict;
   text: string;
+  /** Where a limit ended the run: those that were reached, to be raised. */
+  limits?: MeterDict[];
 };
 
 /** `dock`: show this widget in the sidebar. */
@@ -222,7 +257,7 @@ export type QuoteDict = {
   edit: EditDict;
   /** Turns before it, which are neither asked nor run. */
   kept_turns: number;
-  /** How Python gets back: a checkpoint, cells run again, not at all (`present`), or there is nothing to undo (`start`). */
+  /** How Python gets back: a checkpoint, cells run again, not at all (`present`), or from nothing (`start`). */
   restore: Restore;
   /** Cells that run again only to restore the state; their model calls are answered from the trace. */
   replay_cells: number;
@@ -256,6 +291,14 @@ export type Problem = {
   ask_id: string;
   text: string;
   remedy: string;
+  /**
+   * What the page may offer then: `undo` of `cell_id` with `replay`, or the re-run of `node_id` with
+   * `anyway`.
+   */
+  offer?: 'undo' | 'anyway';
+  cell_id?: string;
+  node_id?: string;
+  edit?: EditDict;
 };
 
 /** One cell, as a notebook file has it. */
@@ -354,9 +397,18 @@ export type QuoteRequestDict = {
   edit: EditDict;
 };
 
+export type Verdict = 'approve' | 'reject' | 'always' | 'first';
+
+/** What a person decides. */
 export type DecisionDict = {
-  verdict?: 'approve' | 'reject' | 'always' | 'first';
+  /**
+   * `always`: this one, and everything of its kind until the question is answered. `first`: only the first
+   * `first` of the calls.
+   */
+  verdict: Verdict;
+  /** With `approve` and `always` of a cell: the cell as the person changed it. */
   source?: string;
+  /** With `reject`: told to the model. */
   reason?: string;
   first?: number;
 };

@@ -116,7 +116,7 @@ class Answering:
 
     async def _work(self, going: GoingOn, run: LiveRun) -> Node:
         """Have the question answered, or the run gone on with."""
-        if said := await going.look(self._cells):
+        if said := await going.look(self._desk.executor):
             self._print(run, said)
         run.replaces = going.replaces
         return await going.work(lost=self._starts != self._kernel.process.fresh_starts)
@@ -135,10 +135,7 @@ class Answering:
         line = last_line(tree, run)
         run.outputs = [] if self._pages else outputs
         if run.fallback:
-            cells = [
-                cell.as_cell(list(self._kernel.recorder.outputs(cell.msg_id)) if cell.msg_id else [])
-                for cell in run.cells
-            ]
+            cells = [cell.as_cell(self._kernel.recorder) for cell in run.cells]
             self._inline.answer(run, answer)
             self._inline.carry(run, outputs, cells)
         else:

@@ -8,6 +8,7 @@ from rlm_kernel.kernel.answering import Answering
 from rlm_kernel.kernel.commands import Commands
 from rlm_kernel.kernel.desk import Desk
 from rlm_kernel.kernel.dock import Dock
+from rlm_kernel.kernel.executing import CellExecutor
 from rlm_kernel.kernel.journal import Journal
 from rlm_kernel.kernel.livecells import LiveCells
 from rlm_kernel.kernel.pagehands import PageHands
@@ -39,7 +40,8 @@ class Asking:
         self._pages = Pages(kernel, self._journal)
         self._cells = LiveCells(kernel, self._journal, self._pages)
         self._desk = Desk(kernel, self._pages)
-        self._desk.furnish(self._cells, [self._cells])
+        self._executor = CellExecutor(kernel, self._journal, self._pages, self._cells)
+        self._desk.furnish(self._executor, [self._cells])
         self._dock = Dock(kernel, self._pages, lambda: self._desk.session)
         self._answering = Answering(kernel, self._desk, self._pages, self._cells, self._dock)
         self._commands = Commands(kernel, self._desk, self._cells, self._dock)
@@ -81,8 +83,8 @@ class Asking:
 
     async def query(self, query: QueryDict, parent: MsgId | None) -> list[ReplyDict]:
         """Answer an ``llm_query``: of the run's cell within the run, of the person's own cell outside it."""
-        if self._cells.queries is not None and self._cells.runs(parent):
-            return await self._cells.queries(query)
+        if self._executor.queries is not None and self._cells.runs(parent):
+            return await self._executor.queries(query)
         self._desk.heard = self._kernel.request_of(parent) if parent is not None else None
         label = f"{query.get('kind', 'llm')}_query{'_batched' if query['batched'] else ''}"
         return await self._desk.session.query_outside(query, f"{label} in a cell", parent)

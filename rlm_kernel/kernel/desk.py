@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from collections import ChainMap
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast, get_args
 
 from rlm_kernel.engine.keeping import Keeping
-from rlm_kernel.engine.settings import FRESH, Settings
+from rlm_kernel.engine.settings import FRESH, POLICY, Policy, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
@@ -54,6 +55,13 @@ class Desk:
         self._executor, self._observers = executor, observers
 
     @property
+    def executor(self) -> Executor:
+        """Runs the cells of the session."""
+        if self._executor is None:
+            raise RuntimeError("a session needs an executor")
+        return self._executor
+
+    @property
     def session(self) -> Session:
         """The session; made now if there is none."""
         if self.made is None:
@@ -67,18 +75,22 @@ class Desk:
         from rlm_kernel.host.pool import WarmPool
         from rlm_kernel.models.registry import Registry
 
-        if self._executor is None:
-            raise RuntimeError("a session needs an executor")
         self._models = Registry(self.environ)
         return Session(
-            self._executor,
+            self.executor,
             self._models,
-            Settings(fresh=self.environ.get(FRESH, "").strip() not in ("", "0")),
+            self._settings(),
             observers=[*self._observers, self.keeping],
             memo=self.keeping,
             recall=self.keeping.asked,
             pool=WarmPool(self._kernel.process),
         )
+
+    def _settings(self) -> Settings:
+        """Give what holds at the start, as the environment has it."""
+        fresh, policy = (self.environ.get(name, "").strip() for name in (FRESH, POLICY))
+        settings = Settings(fresh=fresh not in ("", "0"))
+        return replace(settings, policy=cast("Policy", policy)) if policy in get_args(Policy) else settings
 
     @property
     def registry(self) -> Registry:

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rlm_kernel.engine.executor import Output
+    from rlm_kernel.engine.gate import WaitingDict
     from rlm_kernel.engine.observer import Part
     from rlm_kernel.host.recorder import OutputRecorder
     from rlm_kernel.ids import CellId, MsgId
-    from rlm_kernel.kernel.protocol import AckNode, AckRun, CellStatus, Insert, RunState
+    from rlm_kernel.kernel.protocol import AckNode, AckRun, CellStatus, Insert, Kept, RunState
     from rlm_kernel.kernel.services import Ident, Message
     from rlm_kernel.notebook.cells import RlmMetadata
+    from rlm_kernel.panel.messages import MeterDict
     from rlm_kernel.trace.records import Node
 
 KEPT_RUNS = 50
@@ -49,6 +51,10 @@ class LiveCell:
     idents: list[Ident] = field(default_factory=list)
     """The clients that bound ``msg_id``; each gets the reply."""
     bound: asyncio.Event = field(default_factory=asyncio.Event)
+    shows: list[Output] | None = None
+    """What it shows, where it has not run in this kernel; ``None``: the recorder knows."""
+    stale: bool = False
+    """The state above it was changed since it ran."""
 
     def write(self, pos: int, text: str) -> None:
         """Let the source be ``text`` from a character on; what was sent of the rest is not valid any more."""
@@ -78,23 +84,33 @@ class LiveCell:
             "metadata": {"rlm": self.mark},
         }
 
-    def ack(self, outputs: list[Output]) -> AckNode:
+    def outputs(self, recorder: OutputRecorder) -> list[Output]:
+        """Give what it shows."""
+        if self.shows is not None:
+            return list(self.shows)
+        return list(recorder.outputs(self.msg_id)) if self.msg_id else []
+
+    def kept(self) -> Kept:
+        """Give what a page must know where it stays for another run."""
+        return {"cell_id": self.cell_id, "node_id": self.turn.id, "metadata": {"rlm": self.mark}, "badge": self.badge}
+
+    def ack(self, recorder: OutputRecorder) -> AckNode:
         """Give what a page that comes late must know of it."""
         return {
             **self.insert(),
             "source": self.source,
             "status": self.status,
-            "outputs": outputs,
+            "outputs": self.outputs(recorder),
             "execution_count": self.execution_count,
             "badge": self.badge,
             "usage": self.mark.get("usage"),
         }
 
-    def as_cell(self, outputs: list[Output]) -> CellDict:
+    def as_cell(self, recorder: OutputRecorder) -> CellDict:
         """Give it as a notebook file has it."""
         if self.part == "prose":
             return prose_cell(self.cell_id, self.mark, self.source.strip())
-        return code_cell(self.cell_id, self.source, Ran(outputs, self.execution_count), self.mark)
+        return code_cell(self.cell_id, self.source, Ran(self.outputs(recorder), self.execution_count), self.mark)
 
 
 @dataclass(slots=True)
@@ -123,6 +139,14 @@ class LiveRun:
     reply: dict[str, Any] | None = None
     idents: list[Ident] = field(default_factory=list)
     """Clients that bound the question's request after a reload; they get its reply too."""
+    kept: list[LiveCell] = field(default_factory=list)
+    """Cells of the run it takes the place of that are its own too; they are the first of ``cells``."""
+    waiting: list[WaitingDict] = field(default_factory=list)
+    """What waits for the person's decision."""
+    steers: list[str] = field(default_factory=list)
+    """Messages of the person that the model has not been told yet."""
+    limits: list[MeterDict] = field(default_factory=list)
+    """The limits that ended it."""
 
     @property
     def msg_id(self) -> str:
@@ -145,12 +169,8 @@ class LiveRun:
 
     def ack(self, recorder: OutputRecorder) -> AckRun:
         """Give what a page that comes late must know of it."""
-        nodes = [
-            cell.ack(list(recorder.outputs(cell.msg_id)) if cell.msg_id else [])
-            for cell in self.cells
-            if not cell.removed
-        ]
-        return {
+        shown = [cell for cell in self.cells if not cell.removed]
+        ack: AckRun = {
             "run_id": self.run_id,
             "anchor_cell_id": self.anchor,
             "anchor_msg_id": self.msg_id,
@@ -158,10 +178,16 @@ class LiveRun:
             "live": self.state != "ended",
             "state": self.state,
             "text": self.text,
-            "nodes": nodes,
+            "nodes": [cell.ack(recorder) for cell in shown],
             "outputs": self.outputs,
             "execution_count": self.execution_count,
+            "waiting": self.waiting,
+            "stale": [cell.cell_id for cell in shown if cell.stale],
+            "steers": self.steers,
         }
+        if self.limits:
+            ack["limits"] = self.limits
+        return ack
 
 
 class Journal:
@@ -179,14 +205,18 @@ class Journal:
         self._anchors: dict[str, RunId] = {}
 
     def begin(self, run: LiveRun) -> None:
-        """Add a run; those of the same anchor are replaced by it."""
+        """Add a run; those of the same anchor are replaced by it, but for the cells that it keeps."""
         self._gone.update(run.replaces)
         run.superseded = list(run.replaces)
         if run.anchor is not None:
-            old = [each for each in self._runs.values() if each.anchor == run.anchor]
+            old = [each for each in self._runs.values() if each.anchor == run.anchor and each is not run]
             run.superseded += [each.run_id for each in old]
             self._anchors[run.anchor] = run.run_id
+            for each in old:
+                each.cells = [cell for cell in each.cells if cell not in run.kept]
             self._drop(old)
+        self._gone.discard(run.run_id)  # chosen again
+        self._gone_cells.difference_update(cell.cell_id for cell in run.cells)
         self._runs[run.run_id] = run
         ended = [each for each in self._runs.values() if each is not run]
         for each in ended[: max(0, len(self._runs) - KEPT_RUNS)]:
@@ -224,6 +254,18 @@ class Journal:
             if anchor is not None and run.anchor == anchor
             for cell in run.cells
         )
+
+    def at(self, anchor: str | None) -> LiveRun | None:
+        """Give the run that is shown below a cell."""
+        return next((run for run in reversed(self._runs.values()) if anchor and run.anchor == anchor), None)
+
+    def of(self, run_id: str) -> LiveRun | None:
+        """Give a run that is shown."""
+        return self._runs.get(RunId(run_id))
+
+    def cell(self, cell_id: str) -> tuple[LiveRun, LiveCell] | None:
+        """Find a cell that is shown."""
+        return next(((run, cell) for run in self._runs.values() for cell in run.cells if cell.cell_id == cell_id), None)
 
     def runs(self) -> list[LiveRun]:
         """Give the runs, oldest first."""

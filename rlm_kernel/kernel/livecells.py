@@ -6,21 +6,17 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from rlm_kernel.engine.executor import AnswerState, CellRequest, CellResult, Executor, Output
 from rlm_kernel.engine.observer import Observer
-from rlm_kernel.engine.opening import Opening
-from rlm_kernel.host.records import ExecuteRequest
 from rlm_kernel.ids import CellId, new_cell_id
 from rlm_kernel.kernel.answer import Inline
 from rlm_kernel.kernel.journal import LiveCell
-from rlm_kernel.kernel.protocol import Finish
-from rlm_kernel.kernel.services import reply_content
-from rlm_kernel.notebook.cells import Place, finished, rlm_metadata, turn_number
+from rlm_kernel.kernel.keptcells import kept_cells
+from rlm_kernel.kernel.protocol import Finish, RunStart
+from rlm_kernel.notebook.cells import Place, finished, prose_id, rlm_metadata, turn_number
 
 if TYPE_CHECKING:
-    from rlm_kernel.engine.executor import NamespaceInfo, QueryHandler
+    from rlm_kernel.engine.executor import CellRequest
     from rlm_kernel.engine.observer import Part
-    from rlm_kernel.host.records import ExecuteReply
     from rlm_kernel.ids import MsgId
     from rlm_kernel.kernel.journal import Journal, LiveRun
     from rlm_kernel.kernel.pages import Pages
@@ -31,16 +27,13 @@ if TYPE_CHECKING:
 
 BATCH = 0.04
 """Seconds for which text is collected before the pages get it."""
-BIND_WAIT = 2.0
-"""Seconds a cell waits for a page to listen."""
 
 
-class LiveCells(Observer, Executor):
-    """Makes the turns of a run into notebook cells, and runs them in the namespace.
+class LiveCells(Observer):
+    """Makes the turns of a run into notebook cells.
 
-    - As an observer it is told what the model writes, and tells the pages.
-    - As an executor it runs each cell as if the client had sent it: under a copy of the question's request with an
-      id of its own, so that outputs, counts and ``input()`` are the cell's own in any client that bound that id.
+    - It is told what the model writes, and tells the pages; `CellExecutor` runs the cells.
+    - Cells that a run has taken over from another one stay where they are.
     - Without a page of the asking client the cells are shown in the question's output (`Inline`).
 
     The run never depends on a page: whatever a page does or leaves undone, it goes on.
@@ -55,12 +48,13 @@ class LiveCells(Observer, Executor):
         self._expected: LiveRun | None = None
         self._tree: Tree | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._answer = AnswerState(content="", ready=False)
-        self._waiting: LiveCell | None = None
         self.run: LiveRun | None = None
         """The run that lasts."""
-        self.queries: QueryHandler | None = None
-        """Where queries of the run's cells go."""
+
+    @property
+    def anchor(self) -> CellId | None:
+        """The cell of the question that is about to begin."""
+        return self._expected.anchor if self._expected is not None else None
 
     # -- the run --------------------------------------------------------------------------------------------------
 
@@ -71,17 +65,41 @@ class LiveCells(Observer, Executor):
     def node_added(self, tree: Tree, node: Node) -> None:
         """Begin the run that is expected; any other (a query outside) is none of ours."""
         self._tree = tree
+        if node.kind == "turn" and self.run is not None and node.parent_id == self.run.run_id:
+            self._own(self.run, node)
         run = self._expected
         if node.kind != "run" or node.parent_id is not None or run is None:
             return
         self._expected = None
         self.run, run.node = run, node
         node.execution_count = run.execution_count
+        self._keep(tree, run, node)
         self._journal.begin(run)
-        start = {"anchor_cell_id": run.anchor, "anchor_msg_id": run.msg_id, "owner": run.owner}
-        self._pages.tell(run, "run_start", {**start, "superseded": run.superseded})
+        start = RunStart(
+            anchor_cell_id=run.anchor,
+            anchor_msg_id=run.msg_id,
+            owner=run.owner,
+            superseded=list(run.superseded),
+            kept=[cell.kept() for cell in run.kept if not cell.removed],
+        )
+        self._pages.tell(run, "run_start", start)
         if run.fallback:
             self._inline.line(run, "Working", first=True)
+
+    def _keep(self, tree: Tree, run: LiveRun, node: Node) -> None:
+        """Take over the cells of turns that the run has in common with the one in its place."""
+        before = self._journal.at(run.anchor)
+        if before is None or run.fallback:
+            return
+        run.kept = kept_cells(tree, node, before)
+        run.cells = list(run.kept)
+
+    def _own(self, run: LiveRun, turn: Node) -> None:
+        """Let the cells that were taken over belong to the turn that stands for theirs in this run."""
+        for cell in run.kept:
+            if cell.turn.cell_id == turn.cell_id:
+                cell.turn = turn
+                cell.mark["node_id"] = turn.id
 
     def run_ended(self, tree: Tree, node: Node) -> None:
         """Close what is still open: cells that were never run."""
@@ -91,7 +109,7 @@ class LiveCells(Observer, Executor):
         self._flush()
         for cell in run.cells:
             if not cell.over:
-                self._close(run, cell, "aborted" if cell.part == "code" else "ok")
+                self.close(run, cell, "aborted" if cell.part == "code" else "ok")
 
     # -- what the model writes ------------------------------------------------------------------------------------
 
@@ -122,14 +140,15 @@ class LiveCells(Observer, Executor):
         self._flush()
         for cell in run.cells:
             if cell.turn is node and cell.status == "writing":
-                self._close(run, cell, "aborted" if cell.part == "code" else "ok")
+                self.close(run, cell, "aborted" if cell.part == "code" else "ok")
 
     def _find(self, run: LiveRun, turn: Node, part: Part) -> LiveCell | None:
         return next((cell for cell in reversed(run.cells) if cell.turn is turn and cell.part == part), None)
 
     def _insert(self, run: LiveRun, turn: Node, part: Part) -> LiveCell:
         number = turn_number(self._tree, turn) if self._tree else 1
-        cell_id = turn.cell_id if part == "code" and turn.cell_id else new_cell_id()
+        code_id = turn.cell_id or new_cell_id()
+        cell_id = code_id if part == "code" else prose_id(code_id)
         mark = rlm_metadata(turn, part, number, Place(cell_id, run.anchor))
         cell = LiveCell(turn, part, cell_id, mark, run.after(), run.new_msg_id(part))
         if cell.msg_id is not None:
@@ -164,45 +183,8 @@ class LiveCells(Observer, Executor):
         cell.write(same, source[same:])
         self._send_text(run, cell, cut=True)
 
-    # -- executor -------------------------------------------------------------------------------------------------
-
-    async def describe(self) -> NamespaceInfo:
-        """Tell what is in the namespace, but for what cells of replaced runs have left there."""
-        info = cast("NamespaceInfo", await self._kernel.process.ask("describe", {}))
-        anchor = self._expected.anchor if self._expected is not None else None
-        names = [each for each in info["names"] if not self._journal.left_behind(each.get("cell") or "", anchor)]
-        return {"context": info["context"], "names": names}
-
-    async def begin(self, queries: QueryHandler) -> None:
-        """Set ``answer`` anew, unless the run goes on with another, and pass queries of cells on."""
-        self._answer = AnswerState(content="", ready=False)
-        details = self.run.node.details if self.run is not None and self.run.node is not None else {}
-        opening = Opening.from_dict(details.get("opening"))
-        fields: dict[str, object] = {"goes_on": "continues" in details}
-        if opening is not None and "continues" not in details:
-            fields["told"] = ["context", *(each["name"] for each in opening.names)]
-        await self._kernel.process.ask("begin_run", fields)
-        self.queries = queries
-
-    async def end(self) -> None:
-        """Pass queries on no more."""
-        self.queries = None
-        await self._kernel.process.ask("end_run", {})
-
-    async def set_variable(self, name: str, value: object) -> None:
-        """Set a variable of the namespace."""
-        await self._kernel.process.ask("set_variable", {"name": name, "value": value})
-
-    def interrupt(self) -> None:
-        """Interrupt the cell that runs now, or wake one that waits for its page."""
-        if self._waiting is not None:
-            waiting, self._waiting = self._waiting, None
-            waiting.bound.set()
-        else:
-            self._kernel.process.interrupt()
-
-    async def run_cell(self, cell: CellRequest) -> CellResult:
-        """Run a cell of the model, unless the person has removed it."""
+    def complete(self, cell: CellRequest) -> tuple[LiveRun, LiveCell]:
+        """Show a cell as it is about to run, with the prose above it; gives where it stands."""
         run = self.run
         if run is None or self._tree is None:
             raise RuntimeError("a cell of the model needs a run")
@@ -216,65 +198,11 @@ class LiveCells(Observer, Executor):
             for each in (prose, live):
                 if each is not None:
                     self._inline.cell(run, each)
-        elif not live.removed and not await self._wait_for_bind(run, live):
-            self._close(run, live, "aborted")
-            return CellResult("stopped", self._answer)
-        if live.removed:
-            return self._not_run(run, live)
-        return await self._execute(run, live, cell)
-
-    async def _wait_for_bind(self, run: LiveRun, cell: LiveCell) -> bool:
-        """Give the page time to listen, else an ``input_request`` is lost; ``False``: stopped meanwhile."""
-        if cell.bound.is_set() or not self._pages.answering():
-            return True
-        self._waiting = cell
-        try:
-            await asyncio.wait_for(cell.bound.wait(), BIND_WAIT)
-        except TimeoutError:
-            self._pages.missed(run)
-        finally:
-            stopped, self._waiting = self._waiting is None, None
-        return not stopped
-
-    async def _execute(self, run: LiveRun, cell: LiveCell, asked: CellRequest) -> CellResult:
-        msg_id, request = cast("MsgId", cell.msg_id), cast("Message", cell.request)
-        parent = run.request if run.fallback else request
-        cell.status = "running"
-        cell.execution_count = self._kernel.process.execution_count
-        if not run.fallback:
-            self._pages.tell(run, "start", {"cell_id": cell.cell_id, "msg_id": msg_id})
-            self._kernel.publish("status", {"execution_state": "busy"}, request)
-            shown = {"code": asked.code, "execution_count": cell.execution_count}
-            self._kernel.publish("execute_input", shown, request)
-        ident = cell.idents[0] if cell.idents else run.ident
-        header = {**request["header"]}
-        execute = ExecuteRequest(
-            asked.code, msg_id, header, allow_stdin=run.allow_stdin or bool(cell.idents), cell_id=cell.cell_id
-        )
-        status: CellStatus = "stopped"
-        try:
-            reply = await self._kernel.execute_cell(execute, parent, ident)
-            status = "stopped" if reply.interrupted else reply.status
-            cell.execution_count, cell.reply = reply.execution_count, reply_content(reply)
-        finally:
-            self._close(run, cell, status)
-        return self._result(cell, reply, status)
-
-    def _result(self, cell: LiveCell, reply: ExecuteReply, status: CellStatus) -> CellResult:
-        self._answer = reply.answer
-        outputs = list(self._kernel.recorder.outputs(cast("MsgId", cell.msg_id)))
-        done = cast("Any", status)
-        return CellResult(done, reply.answer, reply.execution_count, outputs)
-
-    def _not_run(self, run: LiveRun, cell: LiveCell) -> CellResult:
-        message = "The person removed this cell before it ran; it was not run."
-        self._close(run, cell, "aborted")
-        shown = Output(output_type="error", ename="CellRemoved", evalue=message, traceback=[f"CellRemoved: {message}"])
-        return CellResult("error", self._answer, None, [shown])
+        return run, live
 
     # -- the end of a cell ----------------------------------------------------------------------------------------
 
-    def _close(self, run: LiveRun, cell: LiveCell, status: CellStatus) -> None:
+    def close(self, run: LiveRun, cell: LiveCell, status: CellStatus) -> None:
         """Say how a cell ended: to those who bound it, and to the pages; the prose above it ends with it."""
         cell.status = status
         usage = cell.turn.usage
@@ -297,7 +225,7 @@ class LiveCells(Observer, Executor):
         if cell.part == "code":
             prose = self._find(run, cell.turn, "prose")
             if prose is not None and not prose.over:
-                self._close(run, prose, "ok")
+                self.close(run, prose, "ok")
         elif run.fallback and self._find(run, cell.turn, "code") is None:
             self._inline.cell(run, cell)
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from rlm_kernel.kernel.protocol import PROTOCOL, Hello, HelloAck
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from rlm_kernel.kernel.journal import Journal, LiveRun
+    from rlm_kernel.kernel.protocol import Go, KernelMessage
     from rlm_kernel.kernel.services import KernelServices, Message
 
 
@@ -34,6 +35,8 @@ class Pages:
         self._pages: dict[str, Page] = {}
         self.panel: str | None = None
         """The panel's model id, once there is one."""
+        self.models: Callable[[], list[str]] = list
+        """Gives the names of models to choose from."""
 
     def __bool__(self) -> bool:
         """Whether any page is connected."""
@@ -94,7 +97,9 @@ class Pages:
         return bool(orphans)
 
     def _welcome(self, page: Page, parent: Message | None) -> None:
-        ack = HelloAck(type="hello_ack", protocol=PROTOCOL, runs=self._journal.acks(), panel=self.panel)
+        ack = HelloAck(
+            type="hello_ack", protocol=PROTOCOL, runs=self._journal.acks(), panel=self.panel, models=self.models()
+        )
         self._kernel.send_page(page.comm_id, dict(ack), parent)
 
     def tell(self, run: LiveRun, kind: str, fields: Mapping[str, Any]) -> None:
@@ -106,9 +111,25 @@ class Pages:
             message = {"type": kind, "run_id": run.run_id, "seq": run.seq, **fields}
             self._kernel.send_page(comm_id, message, run.request)
 
+    def go(self, anchor: str | None, owner: str, fields: Go) -> bool:
+        """Have one page run a cell: the one that owns the run, else the last one that is alive; ``False``: none is."""
+        alive = [page for page in self._pages.values() if not page.silent] or list(self._pages.values())
+        chosen = next((page for page in alive if page.hello.client_id == owner), alive[-1] if alive else None)
+        if chosen is None:
+            return False
+        run = self._journal.at(anchor)
+        if run is not None:
+            run.seq += 1
+        about = {"run_id": run.run_id if run else "", "seq": run.seq if run else 0}
+        self._kernel.send_page(chosen.comm_id, {"type": "go", **about, **fields}, None)
+        return True
+
+    def say(self, message: KernelMessage, comm_id: str | None = None, parent: Message | None = None) -> None:
+        """Send a message that is about no run: to one page, or to all."""
+        for each in [comm_id] if comm_id is not None else list(self._pages):
+            self._kernel.send_page(each, dict(message), parent)
+
     def dock(self, model_id: str, parent: Message | None) -> None:
         """Show the panel beside every page."""
         self.panel = model_id
-        for comm_id in list(self._pages):
-            message = {"type": "dock", "run_id": "", "seq": 0, "model_id": model_id}
-            self._kernel.send_page(comm_id, message, parent)
+        self.say({"type": "dock", "model_id": model_id}, parent=parent)

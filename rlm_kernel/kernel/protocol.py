@@ -199,7 +199,8 @@ class Problem(TypedDict):
     text: str
     remedy: str
     offer: NotRequired[Literal["undo", "anyway"]]
-    """What the page may offer then: `undo` of ``cell_id`` with ``replay``, or the re-run of ``node_id`` with ``anyway``."""
+    """What the page may offer then: `undo` of ``cell_id`` with ``replay``, or the re-run of ``node_id`` with
+    ``anyway``."""
     cell_id: NotRequired[str]
     node_id: NotRequired[str]
     edit: NotRequired[EditDict]

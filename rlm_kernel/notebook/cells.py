@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NotRequired, TypedDict
 
+from rlm_kernel.ids import CellId
 from rlm_kernel.usage import count, money
 
 if TYPE_CHECKING:
@@ -72,6 +73,11 @@ class Ran(NamedTuple):
 
     outputs: Sequence[Output]
     execution_count: int | None
+
+
+def prose_id(cell_id: CellId) -> CellId:
+    """Name the cell of a turn's prose, so that it is known also where only the turn's code cell is."""
+    return CellId(f"{cell_id[:60]}-p")
 
 
 def turn_number(tree: Tree, turn: Node) -> int:

@@ -16,28 +16,44 @@ export type MeterDict = {
   text: string;
 };
 
+/** One thing in a cell that a person may want to look at first. */
 export type ReasonDict = {
+  /** Of the cell, from 1 on. */
   line: number;
+  /** In plain words: `writes a file`. */
   why: string;
+  /** The expression, in short. */
   code: string;
 };
 
+/** What a fan-out is expected to take, before anything is reserved for it. */
 export type CallsQuoteDict = {
+  /** All of them. */
   calls: number;
+  /** Those whose replies are in the memo: nothing is asked or paid for them. */
   cached: number;
+  /** Sent and received, of those that must be asked; null where it cannot be told. */
   tokens: number | null;
+  /** US dollars for those; null where it is unknown. */
   cost_usd: number | null;
   model: string;
+  /** `llm`: calls. `rlm`: child runs, each of which makes calls of its own. */
   kind: 'llm' | 'rlm';
 };
 
+/** Something that waits for a person's decision. */
 export type WaitingDict = {
   id: string;
+  /** The turn whose cell it is, or whose cell makes the calls. */
   node_id: string;
+  /** The cell of that turn; of a child run's turn no page has one. */
   cell_id: string | null;
   kind: 'cell' | 'calls';
+  /** The cell. */
   code: string;
+  /** What the cell does beyond computing, as far as that can be seen in it. */
   reasons: ReasonDict[];
+  /** With `calls`. */
   quote: CallsQuoteDict | null;
 };
 
@@ -83,9 +99,23 @@ export type Status = {
   text: string;
   turn: number;
   usage: UsageDict;
+  /** Messages of the person that the model has not been told yet. */
+  steers?: string[];
 };
 
 export type Outcome = 'answered' | 'limit' | 'failed' | 'stopped';
+
+/** How a branch came to be; stands in the details of its run. */
+export type BranchMark = {
+  /** The run it came of. */
+  of: string;
+  /** The node that was changed. */
+  at: string;
+  /** How (see `rlm_kernel.engine.edits.EditDict`). */
+  edit: Record<string, unknown>;
+  /** Given by the person; empty where none was. */
+  name: string;
+};
 
 /** A node without its texts: what a row of the tree shows. */
 export type NodeSummary = {
@@ -103,8 +133,19 @@ export type NodeSummary = {
   started: number | null;
   ended: number | null;
   cell_id: string | null;
+  execution_count: number | null;
   usage: UsageDict;
   total: UsageDict;
+  /** Its state has changed since: a cell above it was edited and run. */
+  stale: boolean;
+  /** Run: of which it is a branch. */
+  branch: BranchMark | null;
+  /** The node of another run that it was taken over from: it was neither asked nor run. */
+  kept: string | null;
+  /** Call: the line of the cell that made it, from 1 on. */
+  line: number | null;
+  /** Call: the how-many-th of that line in its cell, from 1 on. */
+  index: number | null;
 };
 
 /** Rows that changed; at most twenty messages a second. */
@@ -213,7 +254,7 @@ export type QuoteDict = {
   edit: EditDict;
   /** Turns before it, which are neither asked nor run. */
   kept_turns: number;
-  /** How Python gets back: a checkpoint, cells run again, not at all (`present`), or there is nothing to undo (`start`). */
+  /** How Python gets back: a checkpoint, cells run again, not at all (`present`), or from nothing (`start`). */
   restore: Restore;
   /** Cells that run again only to restore the state; their model calls are answered from the trace. */
   replay_cells: number;
@@ -398,9 +439,18 @@ export type CommandMessage = {
   name: Command;
 };
 
+export type Verdict = 'approve' | 'reject' | 'always' | 'first';
+
+/** What a person decides. */
 export type DecisionDict = {
-  verdict?: 'approve' | 'reject' | 'always' | 'first';
+  /**
+   * `always`: this one, and everything of its kind until the question is answered. `first`: only the first
+   * `first` of the calls.
+   */
+  verdict: Verdict;
+  /** With `approve` and `always` of a cell: the cell as the person changed it. */
   source?: string;
+  /** With `reject`: told to the model. */
   reason?: string;
   first?: number;
 };
