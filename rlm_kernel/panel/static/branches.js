@@ -16,7 +16,6 @@ import { addText, codeBlock, lineDiff } from './code.js';
 import { button, el, put } from './dom.js';
 import { editWords, whyNot } from './edit.js';
 import { clean, count, line, money, statusWord, usageLine } from './format.js';
-import { LongText } from './longtext.js';
 
 const EMPTY =
   'No branches yet. Choose a line of the tree, change something in its detail and run again: both runs stay.';
@@ -129,7 +128,7 @@ class BranchesView {
     const head = el(
       'div',
       { class: 'rlm-branch-head' },
-      el('span', { class: 'rlm-branch-mark', 'aria-hidden': 'true' }, branch.of === null ? '●' : '⑂'),
+      el('span', { class: 'rlm-branch-mark', 'aria-hidden': 'true' }, branch.of === null ? '●' : '↳'),
       button(nameOf(branch), () => this.ctx.choose(branch.id, { reveal: true }), { class: 'rlm-link rlm-branch-name' })
     );
     if (branch.current) head.append(el('span', { class: 'rlm-badge' }, 'shown now'));
@@ -295,7 +294,7 @@ function diffTable(before, after) {
   const rows = lineDiff(before.slice(0, 200_000), after.slice(0, 200_000));
   const words = { '=': '', '-': 'only in the first: ', '+': 'only in the second: ' };
   const box = el('div', { class: 'rlm-diff', role: 'group', 'aria-label': 'Differences', tabindex: '0' });
-  if (rows.every(row => row.sign === '=')) box.append(el('p', { class: 'rlm-help' }, 'The same in both.'));
+  if (before === after) box.append(el('p', { class: 'rlm-help' }, 'The same in both.'));
   for (const row of rows.slice(0, 1000)) {
     const text = el('span', { class: 'rlm-diff-text', dir: 'auto' });
     addText(text, row.text.slice(0, 20_000));
@@ -328,23 +327,35 @@ function turnPair(pair) {
   );
   const fill = () => {
     if (!details.open || details.children.length > 1) return;
-    if (pair.a && pair.b && pair.a.code !== pair.b.code) details.append(diffTable(pair.a.code, pair.b.code));
-    details.append(sides(turnSide(pair.a), turnSide(pair.b)));
+    const [a, b] = changedLines(pair.a?.code ?? '', pair.b?.code ?? '');
+    details.append(sides(turnSide(pair.a, a), turnSide(pair.b, b)));
+    if (pair.a?.output || pair.b?.output) {
+      details.append(el('p', { class: 'rlm-help' }, 'Output'), diffTable(pair.a?.output ?? '', pair.b?.output ?? ''));
+    }
   };
   details.addEventListener('toggle', fill);
   fill();
   return details;
 }
 
-/** @param {TurnSide | null} turn */
-function turnSide(turn) {
+/** Which lines of two cells the other one does not have. @param {string} before @param {string} after */
+function changedLines(before, after) {
+  /** @type {[Map<number, string>, Map<number, string>]} */
+  const changed = [new Map(), new Map()];
+  const at = [1, 1];
+  for (const { sign } of lineDiff(before, after)) {
+    if (sign === '-') changed[0].set(at[0], 'Only in the first');
+    if (sign === '+') changed[1].set(at[1], 'Only in the second');
+    if (sign !== '+') at[0] += 1;
+    if (sign !== '-') at[1] += 1;
+  }
+  return changed;
+}
+
+/** @param {TurnSide | null} turn @param {Map<number, string>} changed */
+function turnSide(turn, changed) {
   if (!turn) return el('div', { class: 'rlm-one-side rlm-none' }, el('p', { class: 'rlm-help' }, 'no such turn'));
   const box = el('div', { class: 'rlm-one-side' }, el('p', { class: 'rlm-facts' }, usageLine(turn.cost)));
-  if (turn.code) box.append(codeBlock(turn.code.slice(0, 20_000)));
-  if (turn.output) {
-    const output = new LongText();
-    output.set(turn.output.slice(0, 100_000));
-    box.append(output.element);
-  }
+  if (turn.code) box.append(codeBlock(turn.code.slice(0, 20_000), changed));
   return box;
 }

@@ -122,8 +122,9 @@ class NodeDetail {
       this.error,
       this.sections
     );
-    /** @type {Map<string, Section>} */
-    this.parts = new Map();
+    this.parts = this.makeParts();
+    this.sections.append(...Object.values(this.parts).map(part => part.element));
+    this.begun = false;
     /** Parts that are to be fetched whole. @type {Set<TextPart>} */
     this.wanted = new Set();
     /** How much of a part there was when more was asked for. @type {Map<TextPart, number>} */
@@ -156,55 +157,45 @@ class NodeDetail {
     this.fetch();
   }
 
+  /** Make the parts, in the order in which they stand; one without anything to show stays hidden. */
+  makeParts() {
+    const titles = PART_TITLES[this.row.kind];
+    /** @param {TextPart} part */
+    const text = part => {
+      const body = part === 'code' ? new Code(() => this.want(part)) : new Plain(() => this.want(part));
+      return new Section(this.ctx, part, titles[part], body, () => this.whole(part));
+    };
+    return {
+      told: new Section(this.ctx, 'told', 'Told with this turn', new Plain(), null),
+      messages: new Section(this.ctx, 'messages', 'Prompt', new Messages(), null),
+      prompt: text('prompt'),
+      reply: text('reply'),
+      code: text('code'),
+      output: text('output'),
+      attempts: new Section(this.ctx, 'attempts', 'Attempts', new Attempts(), null),
+      usage: new Section(this.ctx, 'usage', 'Usage', new UsageTable(), null)
+    };
+  }
+
   /** @param {Row} row @param {Texts} texts */
   drawParts(row, texts) {
-    const titles = PART_TITLES[row.kind];
+    const { parts } = this;
     const grows = row.status === 'running' || row.status === 'paused';
-    this.told(texts);
-    if (texts.messages.length > 1) this.section('prompt', 'Prompt', () => new Messages()).set(texts.messages);
-    else this.longPart('prompt', titles.prompt, texts.prompt || (texts.messages[0]?.content ?? ''), false);
-    this.longPart('reply', titles.reply, texts.reply, grows);
-    this.codePart(titles.code, texts.code);
-    this.longPart('output', titles.output, texts.output, grows);
-    this.section('attempts', 'Attempts', () => new Attempts()).set(texts.attempts);
-    this.section('usage', 'Usage', () => new UsageTable()).set(row);
-  }
-
-  /** What the model was told beside the output of its cell. @param {Texts} texts */
-  told(texts) {
-    const told = texts.details['told'];
-    const all = (Array.isArray(told) ? told : told ? [told] : []).map(each =>
-      typeof each === 'string' ? each : JSON.stringify(each)
-    );
-    this.section('told', 'Told with this turn', () => new Plain()).set(all.join('\n\n'));
-  }
-
-  /** @param {TextPart} part @param {string} title @param {string} text @param {boolean} grows */
-  longPart(part, title, text, grows) {
-    const section = this.section(part, title, () => new Plain(() => this.want(part)), true);
-    const total = this.texts?.sizes[part] ?? text.length;
-    section.set(text, total, grows);
-  }
-
-  /** @param {string} title @param {string} text */
-  codePart(title, text) {
-    const section = this.section('code', title, () => new Code(() => this.want('code')), true);
-    section.set(text, this.texts?.sizes['code'] ?? text.length);
-  }
-
-  /**
-   * @param {string} name @param {string} title @param {() => import('./parts').Body} make @param {boolean} [copies]
-   */
-  section(name, title, make, copies = false) {
-    let section = this.parts.get(name);
-    if (!section || section.title !== title) {
-      section?.element.remove();
-      const part = /** @type {TextPart} */ (name);
-      section = new Section(this.ctx, name, title, make(), copies ? () => this.whole(part) : null);
-      this.parts.set(name, section);
-      this.sections.append(section.element);
+    const many = texts.messages.length > 1;
+    parts.told.set(toldText(texts.details['told']));
+    parts.messages.set(many ? texts.messages : []);
+    /** @param {TextPart} part @param {string} text @param {boolean} live */
+    const fill = (part, text, live) => parts[part].set(text, texts.sizes[part] ?? text.length, live);
+    fill('prompt', many ? '' : texts.prompt || (texts.messages[0]?.content ?? ''), false);
+    fill('reply', texts.reply, grows);
+    fill('code', texts.code, false);
+    fill('output', texts.output, grows);
+    parts.attempts.set(texts.attempts);
+    parts.usage.set(row);
+    if (!this.begun) {
+      this.begun = true;
+      parts.reply.details.open = grows || !texts.code; // the code is the better part of what a turn's model wrote
     }
-    return section;
   }
 
   // ---- long texts that come in pieces ------------------------------------------------------------------------
@@ -321,6 +312,12 @@ function noteTexts(row) {
     );
   }
   return notes;
+}
+
+/** What the model was told beside the output of its cell. @param {unknown} told */
+function toldText(told) {
+  const all = Array.isArray(told) ? told : told ? [told] : [];
+  return all.map(each => (typeof each === 'string' ? each : JSON.stringify(each))).join('\n\n');
 }
 
 /** @param {import('./generated').WhereDict} where */

@@ -235,6 +235,7 @@ class EditForm {
     const longest = text.length > WIDE_TEXT;
     this.text.wrap = longest ? 'off' : 'soft';
     this.text.value = text;
+    this.text.setSelectionRange(0, 0);
   }
 
   /** What the form says now. @returns {Edit} */

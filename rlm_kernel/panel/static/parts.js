@@ -25,13 +25,8 @@ export class Section {
     this.title = title;
     this.body = body;
     this.words = el('span', { class: 'rlm-part-words' });
-    const details = el(
-      'details',
-      { open: body.element.dataset.folded === undefined },
-      el('summary', {}, el('span', {}, title), this.words)
-    );
-    details.append(body.element);
-    this.element = el('div', { class: 'rlm-part', data: { part: name }, hidden: true }, details);
+    this.details = el('details', { open: true }, el('summary', {}, el('span', {}, title), this.words), body.element);
+    this.element = el('div', { class: 'rlm-part', data: { part: name }, hidden: true }, this.details);
     if (copies) this.element.append(copyButton(ctx, `the ${title.toLowerCase()}`, copies));
   }
 
