@@ -19,6 +19,8 @@ OUTPUT_WEIGHT = 5
 """A token received costs about so many times what a token sent does (4 to 8 with the usual providers)."""
 CACHED_SHARE = 0.1
 """Share of the price that a cached token costs with most providers."""
+USUAL_REPLY = 300
+"""Tokens of a reply that are expected of a model that has not answered yet."""
 _LETTERS = bytes(range(ord("a"), ord("z") + 1)) + bytes(range(ord("A"), ord("Z") + 1)) + b" \n"
 
 
@@ -54,12 +56,16 @@ class Rates:
         self._published = published
         self._learnt: dict[str, float] = {}
         self._density: dict[str, float] = {}
+        self._received: dict[str, tuple[int, int]] = {}
 
     def learn(self, request: ModelRequest, usage: Usage) -> None:
         """Take the true usage of a reply."""
         if usage.estimated:
             return
         model = request.model
+        if request.purpose != "root":
+            replies, tokens = self._received.get(model, (0, 0))
+            self._received[model] = replies + 1, tokens + usage.output_tokens
         if (expected := input_estimate(request)) and usage.input_tokens > expected:
             self._density[model] = max(self._density.get(model, 1.0), usage.input_tokens / expected)
         weight = usage.input_tokens - usage.cached_tokens * (1 - CACHED_SHARE) + OUTPUT_WEIGHT * usage.output_tokens
@@ -77,6 +83,11 @@ class Rates:
     def sent(self, request: ModelRequest) -> int:
         """Give the tokens of a request that must be expected of its model."""
         return int(input_estimate(request) * self._density.get(request.model, 1.0)) + 1
+
+    def usual_reply(self, model: str) -> int:
+        """Give the tokens that a reply to a call usually has: the mean of those so far, for a quote."""
+        replies, tokens = self._received.get(model, (0, 0))
+        return -(-tokens // replies) if replies else USUAL_REPLY
 
     def cost(self, model: str, sent: int, received: int) -> float | None:
         """Give what so many tokens cost at most; ``None`` where nothing is known of the model."""

@@ -197,10 +197,13 @@ class Gate:
         _write_down(node, decision, reasons, code)
         return decision
 
-    def threshold(self, kind: Literal["llm", "rlm"]) -> int | None:
-        """Give how many new calls may be made without asking; ``None``: any number, at any cost."""
-        unasked = self._passes_unattended() or "calls" in self._always
-        return None if unasked or kind not in ("llm", "rlm") else self.settings.quote
+    @property
+    def threshold(self) -> int | None:
+        """How many new calls of one query may be made without asking; ``None``: any number, at any cost."""
+        settings = self.settings
+        # What a limit holds anyway does not end a question that nobody watches; what a policy says is said.
+        unwatched = settings.approve == "auto" and settings.policy == "ask" and not self.attended
+        return None if unwatched or "calls" in self._always else settings.quote
 
     async def calls(self, node: Node, quote: CallsQuoteDict) -> Decision:
         """Let a fan-out pass, or a part of it, or nothing.
@@ -212,7 +215,7 @@ class Gate:
         Raises:
             Stopped: The run was stopped, by a person or since nobody is here to be asked.
         """
-        most, new = self.threshold(quote["kind"]), quote["calls"] - quote["cached"]
+        most, new = self.threshold, quote["calls"] - quote["cached"]
         if most is None or (new <= most and (quote["cost_usd"] or 0.0) < COST_ASKED):
             return Decision()
         said = describe_quote(quote)
@@ -223,10 +226,6 @@ class Gate:
         # A page may have waited for long: what was decided meanwhile is told with the turn, not with each call.
         _write_down(node, decision, [], "", quote)
         return decision
-
-    def _passes_unattended(self) -> bool:
-        settings = self.settings
-        return settings.quote is None or (settings.approve == "auto" and settings.policy == "ask" and not self.attended)
 
     def _by_policy(self, why: str) -> Decision | None:
         """Decide where no person is to; ``None``: a person is asked.
@@ -288,7 +287,7 @@ def describe_quote(quote: CallsQuoteDict) -> str:
     parts = [f"{quote['cached']:,} of them known already"] if quote["cached"] else []
     if quote["tokens"] is not None:
         parts.append(f"about {quote['tokens']:,} tokens")
-    parts.append("cost unknown" if quote["cost_usd"] is None else f"about {money(quote['cost_usd'])}")
+    parts.append(f"{'about ' if quote['cost_usd'] else ''}{money(quote['cost_usd'])}")
     return f"{calls} to {quote['model']} ({', '.join(parts)})"
 
 
