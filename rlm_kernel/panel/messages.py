@@ -1,0 +1,361 @@
+"""Every message between the panel's Python side and its views, as JSON has it.
+
+The types of the page are generated from these. A message is told apart by its ``kind``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
+
+from rlm_kernel.trace.records import NodeTexts
+
+if TYPE_CHECKING:
+    from rlm_kernel.engine.branches import BranchDict
+    from rlm_kernel.engine.edits import EditDict
+    from rlm_kernel.engine.gate import DecisionDict, WaitingDict
+    from rlm_kernel.engine.rerun import QuoteDict
+    from rlm_kernel.trace.compare import CompareDict
+    from rlm_kernel.trace.records import NodeSummary
+
+TextPart = Literal["prompt", "reply", "code", "output", "error"]
+"""The long texts of a node."""
+Command = Literal["pause", "resume", "step", "stop"]
+Form = Literal["markdown", "json"]
+
+
+# ---- kernel → view -----------------------------------------------------------------------------------------------
+
+
+class MeterDict(TypedDict):
+    """How far one limit of the run that lasts is used."""
+
+    kind: str
+    used: float
+    limit: float
+    text: str
+    """What is left, for people: ``$0.41 of $1.00``."""
+
+
+class ControlDict(TypedDict):
+    """What the control says of itself, and what waits for the person."""
+
+    state: str
+    waits_for: str
+    waiting: list[WaitingDict]
+    steers: list[str]
+    """Messages to the model that were not delivered yet."""
+    limits: list[MeterDict]
+
+
+class PackedRows(TypedDict):
+    """Many `NodeSummary` rows without their names: about a third of the size."""
+
+    keys: list[str]
+    usage_keys: list[str]
+    rows: list[list[object]]
+    """Values in the order of ``keys``; ``usage`` and ``total`` are lists in the order of ``usage_keys``, and ``total``
+    is null where it equals ``usage``."""
+
+
+class DeltaMessage(TypedDict):
+    """Rows that changed; at most twenty messages a second."""
+
+    kind: Literal["delta"]
+    nodes: list[NodeSummary]
+    removed: list[str]
+    control: ControlDict
+    models: NotRequired[list[str]]
+    """Names of the models there are, where they are new."""
+    now: float
+    """The kernel's clock, in seconds since the epoch; a page's clock may stand elsewhere."""
+
+
+class SnapshotMessage(TypedDict):
+    """Rows of everything there is, in several parts: the answer to ``ready``."""
+
+    kind: Literal["snapshot"]
+    view: str
+    """The view that asked; others ignore it."""
+    part: int
+    """From 0 on."""
+    parts: int
+    rows: PackedRows
+    control: ControlDict
+    models: list[str]
+    now: float
+
+
+class ChatMessage(TypedDict):
+    """One message that a model was sent."""
+
+    role: str
+    content: str
+
+
+class WhereDict(TypedDict):
+    """Where a call was made."""
+
+    cell_id: str | None
+    line: int
+    """Of the cell, from 1 on."""
+    index: int
+    """The how-many-th call of that line in its cell, from 1 on."""
+    count: int
+    """How many calls that line has made so far."""
+
+
+class DetailTexts(NodeTexts):
+    """The texts of a node as a detail shows them: each cut to its first 100,000 characters."""
+
+    messages: list[ChatMessage]
+    """Turns and calls: what the model was sent, as far as it can be told from the tree; cut like the texts."""
+    where: WhereDict | None
+    details: dict[str, object]
+    """What else is known of the node: how a branch was made, what the model was told beside the cell's output."""
+    sizes: dict[str, int]
+    """Characters of the whole text, by part, for those that were cut; ask ``piece`` for the rest."""
+
+
+class DetailMessage(TypedDict):
+    """The answer to ``detail``."""
+
+    kind: Literal["detail"]
+    texts: DetailTexts
+
+
+class TextMessage(TypedDict):
+    """A piece of a text: of the watched node as it grows, or the answer to ``piece``."""
+
+    kind: Literal["text"]
+    node_id: str
+    part: TextPart
+    pos: int
+    """Where the piece stands; what was known from there on is replaced."""
+    text: str
+    total: int
+    """Characters of the whole text now."""
+
+
+class QuotedMessage(TypedDict):
+    """The answer to ``quote``."""
+
+    kind: Literal["quoted"]
+    quote: QuoteDict
+
+
+class ProblemMessage(TypedDict):
+    """Something that was asked for cannot be done."""
+
+    kind: Literal["problem"]
+    text: str
+    remedy: str
+    about: str | None
+    """The node it is about."""
+
+
+class BranchesMessage(TypedDict):
+    """All runs of a family: the trunk and its branches."""
+
+    kind: Literal["branches"]
+    root: str
+    branches: list[BranchDict]
+
+
+class ComparedMessage(TypedDict):
+    """Two branches side by side."""
+
+    kind: Literal["compared"]
+    comparison: CompareDict
+
+
+class FoundMessage(TypedDict):
+    """The answer to ``find``."""
+
+    kind: Literal["found"]
+    text: str
+    ids: list[str]
+
+
+class ExportedMessage(TypedDict):
+    """The answer to ``export``, in several parts."""
+
+    kind: Literal["exported"]
+    view: str
+    id: str
+    form: Form
+    part: int
+    parts: int
+    text: str
+
+
+class ToldMessage(TypedDict):
+    """Something went well that a person wants to know of."""
+
+    kind: Literal["told"]
+    text: str
+
+
+ToView = (
+    DeltaMessage
+    | SnapshotMessage
+    | DetailMessage
+    | TextMessage
+    | QuotedMessage
+    | ProblemMessage
+    | BranchesMessage
+    | ComparedMessage
+    | FoundMessage
+    | ExportedMessage
+    | ToldMessage
+)
+
+
+# ---- view → kernel -----------------------------------------------------------------------------------------------
+
+
+class ReadyMessage(TypedDict):
+    """A view listens now: send everything."""
+
+    kind: Literal["ready"]
+    view: str
+
+
+class DetailRequest(TypedDict):
+    """Send the texts of a node."""
+
+    kind: Literal["detail"]
+    id: str
+
+
+class PieceRequest(TypedDict):
+    """Send more of a long text."""
+
+    kind: Literal["piece"]
+    id: str
+    part: TextPart
+    pos: int
+
+
+class WatchMessage(TypedDict):
+    """Stream the texts of this node as they grow; none for null."""
+
+    kind: Literal["watch"]
+    id: str | None
+    view: str
+
+
+class CommandMessage(TypedDict):
+    """Pause, resume, step or stop."""
+
+    kind: Literal["command"]
+    name: Command
+
+
+class DecideMessage(TypedDict):
+    """A person's decision on what waits at the gate."""
+
+    kind: Literal["decide"]
+    id: str
+    decision: DecisionDict
+
+
+class SteerMessage(TypedDict):
+    """Tell the model something with its next turn."""
+
+    kind: Literal["steer"]
+    text: str
+
+
+class QuoteRequest(TypedDict):
+    """What would this edit run again, and cost?"""
+
+    kind: Literal["quote"]
+    id: str
+    edit: EditDict
+
+
+class RerunMessage(TypedDict):
+    """Run again from a node, with an edit."""
+
+    kind: Literal["rerun"]
+    id: str
+    edit: EditDict
+
+
+class RaiseMessage(TypedDict):
+    """Go on with a run that a limit ended, with other limits."""
+
+    kind: Literal["raise"]
+    run_id: str
+    limits: dict[str, float | int]
+
+
+BranchMessage = TypedDict(
+    "BranchMessage",
+    {
+        "kind": Literal["branch"],
+        "do": Literal["switch", "name", "delete", "compare"],
+        "id": str,
+        "name": NotRequired[str],
+        "with": NotRequired[str],
+    },
+)
+"""Do something with a branch; ``compare`` needs the other one in ``with``, ``name`` its new name."""
+
+
+class BranchesRequest(TypedDict):
+    """Which runs belong together with this one?"""
+
+    kind: Literal["branches"]
+    root: str
+
+
+class JumpMessage(TypedDict):
+    """Show a cell of the notebook."""
+
+    kind: Literal["jump"]
+    cell_id: str
+
+
+class UndoMessage(TypedDict):
+    """Put Python back to just before a cell."""
+
+    kind: Literal["undo"]
+    cell_id: str
+
+
+class FindMessage(TypedDict):
+    """In which nodes do the long texts contain this?"""
+
+    kind: Literal["find"]
+    text: str
+
+
+class ExportMessage(TypedDict):
+    """Give a node as a document: with everything below it, or alone."""
+
+    kind: Literal["export"]
+    view: str
+    id: str
+    form: Form
+    below: bool
+
+
+FromView = (
+    ReadyMessage
+    | DetailRequest
+    | PieceRequest
+    | WatchMessage
+    | CommandMessage
+    | DecideMessage
+    | SteerMessage
+    | QuoteRequest
+    | RerunMessage
+    | RaiseMessage
+    | BranchMessage
+    | BranchesRequest
+    | JumpMessage
+    | UndoMessage
+    | FindMessage
+    | ExportMessage
+)
