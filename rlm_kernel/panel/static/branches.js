@@ -327,7 +327,7 @@ function turnPair(pair) {
   );
   const fill = () => {
     if (!details.open || details.children.length > 1) return;
-    const [a, b] = changedLines(pair.a?.code ?? '', pair.b?.code ?? '');
+    const [a, b] = pair.a && pair.b ? changedLines(pair.a.code, pair.b.code) : [new Map(), new Map()];
     details.append(sides(turnSide(pair.a, a), turnSide(pair.b, b)));
     if (pair.a?.output || pair.b?.output) {
       details.append(el('p', { class: 'rlm-help' }, 'Output'), diffTable(pair.a?.output ?? '', pair.b?.output ?? ''));

@@ -224,8 +224,8 @@ const DIFF_MOST = 1_500; // lines of one side; the work grows with the product
  * @returns {Array<{sign: '=' | '-' | '+', text: string}>}
  */
 export function lineDiff(before, after) {
-  const a = before.split('\n');
-  const b = after.split('\n');
+  const a = before === '' ? [] : before.split('\n');
+  const b = after === '' ? [] : after.split('\n');
   let head = 0;
   while (head < a.length && head < b.length && a[head] === b[head]) head += 1;
   let tail = 0;

@@ -151,6 +151,10 @@ class EditForm {
     /** @type {string | null} */
     this.asked = null;
     this.sent = false;
+    /** The present text that the field was filled with. @type {string | null} */
+    this.filled = null;
+    /** What the form says now, as one text. */
+    this.sign = '';
     this.touched = drafts.has(this.key);
     const words = FORM_WORDS[kind === 'prompt' && node.kind === 'run' ? 'question' : kind];
     this.hasText = words.text !== '';
@@ -222,12 +226,16 @@ class EditForm {
     if (draft) this.setText(draft.text ?? '');
     else this.refill();
     this.model.value = draft?.model ?? '';
+    this.sign = JSON.stringify(this.edit());
   }
 
   /** Take the present text as long as nobody wrote: it may come in pieces. */
   refill() {
-    if (this.touched || !this.hasText) return;
-    if (this.kind !== 'hint' && this.text.value !== this.present.get()) this.setText(this.present.get());
+    if (this.touched || !this.hasText || this.kind === 'hint' || !this.present.whole) return;
+    const text = this.present.get();
+    if (text === this.filled) return;
+    this.filled = text;
+    this.setText(text);
   }
 
   /** @param {string} text */
@@ -236,6 +244,7 @@ class EditForm {
     this.text.wrap = longest ? 'off' : 'soft';
     this.text.value = text;
     this.text.setSelectionRange(0, 0);
+    this.sign = JSON.stringify(this.edit());
   }
 
   /** What the form says now. @returns {Edit} */
@@ -252,11 +261,12 @@ class EditForm {
 
   changed() {
     const edit = this.edit();
+    this.sign = JSON.stringify(edit);
     drafts.delete(this.key);
     drafts.set(this.key, edit);
     if (drafts.size > DRAFTS_MOST) drafts.delete(/** @type {string} */ (drafts.keys().next().value));
     this.showProblem(null);
-    if (this.quoted !== JSON.stringify(edit)) this.answer.replaceChildren();
+    if (this.quoted !== this.sign) this.answer.replaceChildren();
     this.update(this.ctx.state);
   }
 
@@ -294,7 +304,7 @@ class EditForm {
 
   askQuote() {
     const edit = this.edit();
-    this.asked = JSON.stringify(edit);
+    this.asked = this.sign = JSON.stringify(edit);
     this.showProblem(null);
     put(this.answer, 'Working it out …');
     this.ctx.send({ kind: 'quote', id: this.node.id, edit });
@@ -358,7 +368,7 @@ class EditForm {
     const missing = this.missing();
     const ready = !why && !missing && !this.sent;
     this.quoteButton.disabled = !ready || this.asked !== null;
-    this.runButton.disabled = !ready || this.quoted !== JSON.stringify(this.edit());
+    this.runButton.disabled = !ready || this.quoted !== this.sign;
     const reason = why || missing;
     this.why.hidden = !reason;
     put(this.why, reason);

@@ -74,9 +74,11 @@ export class LongText {
   set(text, total = text.length, grows = false) {
     if (grows) this.all = true;
     if (text === this.text && total === this.total && this.drawn.length) return;
+    const more = this.all && !grows && this.drawn.length > 0 && text.startsWith(this.text);
     this.text = text;
     this.total = Math.max(total, text.length);
-    this.draw(grows);
+    if (more && this.total > text.length) this.wait();
+    else this.draw(grows);
   }
 
   toggle() {
@@ -95,8 +97,13 @@ export class LongText {
     this.more.hidden = cut === this.text.length && !missing;
     if (!this.all) put(this.more, `Show all ${this.total.toLocaleString('en')} characters`);
     else if (!missing) put(this.more, 'Show less');
-    else put(this.more, `${this.text.length.toLocaleString('en')} of ${this.total.toLocaleString('en')} characters …`);
-    if (this.all && missing) this.askMore();
+    else this.wait();
+  }
+
+  /** Say how much has come of a text that comes in pieces: it is laid out once, when all of it is here. */
+  wait() {
+    put(this.more, `${this.text.length.toLocaleString('en')} of ${this.total.toLocaleString('en')} characters …`);
+    this.askMore();
   }
 
   /** @param {string[]} wanted */

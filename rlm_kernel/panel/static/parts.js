@@ -73,7 +73,7 @@ export class Code {
     if (text !== this.text || total !== this.total) {
       this.text = text;
       this.total = total;
-      this.draw();
+      if (!this.all || total <= text.length) this.draw();
     }
     return text !== '';
   }
