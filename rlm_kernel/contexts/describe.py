@@ -8,6 +8,7 @@ from itertools import islice
 
 from rlm_kernel.contexts.document import Document
 from rlm_kernel.contexts.info import ContextInfo
+from rlm_kernel.contexts.names import shown
 from rlm_kernel.contexts.shape import structure_of_document, structure_of_text
 
 SHOWN = 300
@@ -29,8 +30,7 @@ def describe(value: object) -> ContextInfo:
         return _describe_mapping(value)
     if isinstance(value, Sequence | set | frozenset) and not isinstance(value, bytes | bytearray | memoryview | range):
         return _describe_items(list(value), type(value).__name__)
-    shown = _short(value)
-    return _info(_type_name(value), shown=shown)
+    return _info(_type_name(value), shown=_short(value))
 
 
 def count_lines(text: str) -> int:
@@ -47,7 +47,7 @@ def _info(type_name: str, *, chars: int = 0, lines: int = 0, structure: str = ""
 def _describe_text(text: str) -> ContextInfo:
     return ContextInfo(
         type=f"Document ({text.kind})" if isinstance(text, Document) else _type_name(text),
-        source=text.path if isinstance(text, Document) else "",
+        source=shown(text.path) if isinstance(text, Document) else "",
         chars=len(text),
         lines=count_lines(text),
         structure=structure_of_document(text) if isinstance(text, Document) else structure_of_text(text),

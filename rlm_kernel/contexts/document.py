@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import csv
 import html
-import io
 import json
-from bisect import bisect_right
-from itertools import pairwise
+from bisect import bisect_left, bisect_right
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+from rlm_kernel.contexts.names import shown
+from rlm_kernel.contexts.parts import FileMark, Files, Parts, Section, SectionMark
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from typing import Self
-
-Kind = Literal["text", "log", "Markdown", "HTML", "PDF", "CSV", "TSV", "JSON", "JSONL"]
 
 _FIRST_LINES = 6
 _LINE_WIDTH = 100
+TABLES = ("CSV", "TSV")
+_OWN_LINES = ("text", "log", "Markdown", *TABLES, "JSON", "JSONL")
+"""Kinds whose lines are those of the file; the lines of others are made here, and a number would lead nowhere."""
+CONTAINERS = ("zip", "XLSX", "ODS")
+"""Kinds that are one file with parts in it: both are named."""
+_MAX_FIELD = 1 << 27
+_LAZY = ("_rows", "_data", "_row_starts")
 
 
 class Document(str):
@@ -26,64 +34,152 @@ class Document(str):
     It is a ``str`` in everything: slices, ``split``, ``re`` and ``+`` give plain texts and know nothing of the file.
     Only the way it is shown differs: a short description, so that a cell ending in it does not print four megabytes.
 
+    Boundaries are plain data, which is pickled with it: `page_starts`, `section_marks`, `file_marks`. The views on
+    them, `pages`, `sections` and `files`, cut their items from the text when they are looked at.
+
     Attributes:
-        path: The file it was read from.
+        path: The file or folder it was read from.
         kind: The format.
         outline: What the loader knows of its structure beyond the text; may be empty.
-        sections: Headings that do not stand in the text itself (a PDF's bookmarks): offset, level, title.
+        notes: What the reader should know: files that were left out, and why.
+        page_starts: The offsets at which pages begin.
+        section_marks: Offset, level (from 1) and title of each section, in order.
+        file_marks: The files in it, in order, where it was made of several.
     """
 
     path: str
-    kind: Kind
+    kind: str
     outline: str
-    sections: tuple[tuple[int, int, str], ...]
-    _page_starts: tuple[int, ...]
+    notes: tuple[str, ...]
+    page_starts: tuple[int, ...]
+    section_marks: tuple[SectionMark, ...]
+    file_marks: tuple[FileMark, ...]
+    label: str
+    """What it is called, where that is not the last part of its path."""
 
     def __new__(
         cls,
         text: str,
         path: str = "",
-        kind: Kind = "text",
+        kind: str = "text",
         *,
-        page_starts: tuple[int, ...] = (),
-        sections: tuple[tuple[int, int, str], ...] = (),
+        page_starts: Iterable[int] = (),
+        sections: Iterable[tuple[int, int, str]] = (),
+        files: Iterable[FileMark] = (),
         outline: str = "",
+        notes: Iterable[str] = (),
     ) -> Self:
-        """Make a document of its text; ``page_starts`` are the offsets at which its pages begin."""
+        """Make a document of its text and the boundaries in it."""
         self = super().__new__(cls, text)
-        self.path, self.kind, self.outline = path, kind, outline
-        self.sections, self._page_starts = sections, page_starts
+        self.path, self.kind, self.outline, self.notes = path, kind, outline, tuple(notes)
+        self.page_starts = tuple(page_starts)
+        self.section_marks = tuple(SectionMark(*mark) for mark in sections)
+        self.file_marks = tuple(files)
+        self.label = ""
         return self
 
     @property
     def name(self) -> str:
-        """The file's name without its folder."""
-        return Path(self.path).name
+        """The file's name without its folder, in printable characters."""
+        return self.label or shown(Path(self.path).name)
+
+    # ---- parts
 
     @property
     def page_count(self) -> int:
         """How many pages it has; 0 where the format has none."""
-        return len(self._page_starts)
+        return len(self.page_starts)
 
     @property
-    def pages(self) -> list[str]:
-        """The pages' texts; empty where the format has no pages."""
-        edges = (*self._page_starts, len(self))
-        return [self[start:end].rstrip("\n") for start, end in pairwise(edges)]
+    def pages(self) -> Parts[str]:
+        """The pages' texts, the first at index 0; empty where the format has no pages."""
+        return Parts(len(self.page_starts), self._page)
+
+    def _page(self, number: int) -> str:
+        start = self.page_starts[number]
+        end = self.page_starts[number + 1] if number + 1 < len(self.page_starts) else len(self)
+        file = self._file_at(start)
+        return self[start : min(end, file.end) if file else end].rstrip("\n")
 
     @property
-    def rows(self) -> list[dict[str, str]]:
-        """The rows of a table, each with its columns' names.
+    def sections(self) -> Parts[Section]:
+        """The sections, in order: each has ``title``, ``level``, ``start``, ``end`` and ``text``."""
+        return Parts(len(self.section_marks), self._section)
+
+    def _section(self, number: int) -> Section:
+        mark = self.section_marks[number]
+        file = self._file_at(mark.start)
+        end = file.end if file else len(self)
+        for after in islice(self.section_marks, number + 1, None):
+            if after.start >= end or after.level <= mark.level:
+                end = min(end, after.start)
+                break
+        return Section(mark, end, self)
+
+    @property
+    def files(self) -> Files:
+        """The files it was made of, each a document, by position or by name; empty where it is of one."""
+        return Files([mark.name for mark in self.file_marks], self._file)
+
+    def _file(self, number: int) -> Document:
+        mark = self.file_marks[number]
+        pages = self.page_starts[bisect_left(self.page_starts, mark.start) : bisect_right(self.page_starts, mark.end)]
+        first, last = (bisect_left(self.section_marks, (edge,)) for edge in (mark.start, mark.end + 1))
+        document = Document(
+            self[mark.start : mark.end],
+            mark.path,
+            mark.kind,
+            page_starts=(start - mark.start for start in pages),
+            sections=(each._replace(start=each.start - mark.start) for each in self.section_marks[first:last]),
+            outline=mark.outline,
+        )
+        document.label = mark.name
+        return document
+
+    def _file_at(self, position: int) -> FileMark | None:
+        """Find the file at a position; its heading line counts as its own."""
+        if not self.file_marks:
+            return None
+        number = bisect_right(self.file_marks, position, key=lambda mark: mark.start) - 1
+        if number + 1 < len(self.file_marks) and (number < 0 or position >= self.file_marks[number].end):
+            number += 1
+        return self.file_marks[number]
+
+    # ---- tables and data
+
+    @property
+    def rows(self) -> list[Any]:
+        """The rows of a table, each a dict by the columns' names; the values of JSON lines.
 
         Raises:
-            AttributeError: It is not CSV or TSV.
+            AttributeError: It is not CSV, TSV or JSONL, nor a spreadsheet with one sheet.
         """
-        if self.kind not in ("CSV", "TSV"):
-            raise AttributeError(f"{self.name or 'this text'} is {self.kind} and has no rows; only CSV and TSV have.")
+        if len(self.file_marks) == 1:
+            return self._file(0).rows
+        if self.kind not in (*TABLES, "JSONL"):
+            which = "; its tables are in .files" if any(mark.kind in TABLES for mark in self.file_marks) else ""
+            raise AttributeError(
+                f"{self.name or 'this text'} is {self.kind} and has no rows; only CSV, TSV and JSONL have{which}."
+            )
         if "_rows" not in self.__dict__:
-            reader = csv.DictReader(io.StringIO(str(self), newline=""), delimiter=self.delimiter, restkey="")
-            self._rows: list[dict[str, str]] = list(reader)
+            allow_long_fields()
+            self._rows: list[Any] = (
+                [json.loads(line) for line in lines(self) if line.strip()]
+                if self.kind == "JSONL"
+                else list(csv.DictReader(lines(self), delimiter=self.delimiter, restkey=""))
+            )
         return self._rows
+
+    @property
+    def row_starts(self) -> tuple[int, ...]:
+        """The offsets at which the rows of a table begin, its first line excepted; of JSON lines, all.
+
+        A line end between quotation marks ends no row.
+        """
+        if "_row_starts" not in self.__dict__:
+            starts = list(_row_starts(self)) if self.kind in (*TABLES, "JSONL") else []
+            self._row_starts: tuple[int, ...] = tuple(starts if self.kind == "JSONL" else starts[1:])
+        return self._row_starts
 
     @property
     def delimiter(self) -> str:
@@ -106,8 +202,10 @@ class Document(str):
             self._data: object = json.loads(str(self))
         return self._data
 
+    # ---- places
+
     def at(self, offset: SupportsIndex) -> str:
-        """Say where a character stands, for people: ``report.pdf, p. 12`` or ``kjv.txt, line 5,000``.
+        """Say where a character stands, for people: ``report.pdf, p. 12, § 3.2 Costs`` or ``kjv.txt, line 5,000``.
 
         Args:
             offset: Position of the character, counted from the end where negative.
@@ -120,22 +218,42 @@ class Document(str):
             position += len(self)
         if not 0 <= position <= len(self):
             raise IndexError(f"{self.name or 'this text'} has {len(self):,} characters; there is no position {offset}.")
-        name = self.name or "text"
-        if self._page_starts:
-            return f"{name}, p. {bisect_right(self._page_starts, position)}"
-        return f"{name}, line {self.count(chr(10), 0, position) + 1:,}"
+        file = self._file_at(position)
+        if file is None:
+            return ", ".join([self.name or "text", *self._within(position, 0, self.kind)])
+        names = [self.name, file.name] if self.kind in CONTAINERS else [file.name]
+        if not file.start <= position <= file.end:
+            return ", ".join(names)
+        return ", ".join([*names, *self._within(position, file.start, file.kind)])
+
+    def _within(self, position: int, start: int, kind: str) -> Iterator[str]:
+        """Give page or line, and section, of a position in the file that begins at ``start``."""
+        page = bisect_right(self.page_starts, position) - bisect_left(self.page_starts, start)
+        section = bisect_right(self.section_marks, position, key=lambda mark: mark.start) - 1
+        title = ""
+        if section >= 0 and self.section_marks[section].start >= start:
+            title = self.section_marks[section].title
+        if page > 0:
+            yield f"p. {page}"
+        elif kind in _OWN_LINES or not title:
+            yield f"line {self.count(chr(10), start, position) + 1:,}"
+        if title:
+            yield f"§ {title}"
+
+    # ---- how it is shown
 
     def summary(self) -> str:
         """Say in one line what it is: ``kjv.txt · text · 4,404,412 characters · 31,102 lines``."""
-        lines = self.count("\n") + (0 if self.endswith("\n") else 1)
-        parts = [self.name or "Document", self.kind, f"{len(self):,} characters", f"{lines:,} lines"]
-        if self.page_count:
-            parts.append(f"{self.page_count:,} pages")
+        count = self.count("\n") + (0 if self.endswith("\n") else 1)
+        parts = [self.name or "Document", self.kind, f"{len(self):,} characters", f"{count:,} lines"]
+        for found, what in ((self.file_marks, "file"), (self.page_starts, "page"), (self.section_marks, "section")):
+            if found:
+                parts.append(f"{len(found):,} {what}{'s' if len(found) != 1 else ''}")
         return " · ".join(parts)
 
     def __repr__(self) -> str:
         """Describe it and show its first lines."""
-        return "\n".join([f"<{self.summary()}>", *self._first_lines()])
+        return "\n".join([f"<{self.summary()}>", *self._notes_shown(), *self._first_lines()])
 
     def _repr_pretty_(self, printer: object, cycle: bool) -> None:
         text = getattr(printer, "text", None)
@@ -143,16 +261,45 @@ class Document(str):
             text(repr(self))
 
     def _repr_html_(self) -> str:
-        shown = html.escape("\n".join(self._first_lines()))
-        return f"<div><strong>{html.escape(self.summary())}</strong><pre>{shown}</pre></div>"
+        first = html.escape("\n".join(self._first_lines()))
+        notes = "".join(f"<div>{html.escape(note)}</div>" for note in self._notes_shown())
+        return f"<div><strong>{html.escape(self.summary())}</strong>{notes}<pre>{first}</pre></div>"
+
+    def _notes_shown(self) -> list[str]:
+        more = [f"… {len(self.notes) - 3:,} more: see .notes"] if len(self.notes) > 3 else []
+        return [*(note[:200] for note in self.notes[:3]), *more]
 
     def _first_lines(self) -> list[str]:
         # The head alone is split: splitting megabytes to show six lines would be felt.
         head = self[: (_FIRST_LINES + 6) * 400].split("\n")
-        lines = [line.rstrip() for line in head if line.strip()][:_FIRST_LINES]
-        return [line if len(line) <= _LINE_WIDTH else line[: _LINE_WIDTH - 1] + "…" for line in lines]
+        first = [line.rstrip() for line in head if line.strip()][:_FIRST_LINES]
+        return [line if len(line) <= _LINE_WIDTH else line[: _LINE_WIDTH - 1] + "…" for line in first]
 
     def __reduce__(self) -> tuple[object, tuple[str], dict[str, object]]:
         """Pickle the text and what is known of it; rows and data are read again where they are needed."""
-        state = {name: value for name, value in self.__dict__.items() if name not in ("_rows", "_data")}
+        state = {name: value for name, value in self.__dict__.items() if name not in _LAZY}
         return type(self), (str(self),), state
+
+
+def allow_long_fields() -> None:
+    """Let the csv module read fields as long as a note in a cell may be; its own limit is 128 KB."""
+    csv.field_size_limit(max(csv.field_size_limit(), _MAX_FIELD))
+
+
+def lines(text: str) -> Iterator[str]:
+    """Give the lines with their ends, one after the other: a list of them all would take several times the text."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield text[start:end]
+        start = end
+
+
+def _row_starts(text: Document) -> Iterator[int]:
+    start, open_quotes = 0, False
+    for line in lines(text):
+        if not open_quotes and line.strip():
+            yield start
+        if text.kind != "JSONL" and line.count('"') % 2:
+            open_quotes = not open_quotes
+        start += len(line)

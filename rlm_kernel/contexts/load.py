@@ -1,197 +1,179 @@
-"""Loading a document from a file."""
+"""Loading documents: from files, folders, patterns, archives."""
 
 from __future__ import annotations
 
-import json
 import os
+import shlex
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rlm_kernel.contexts.document import Document
+from rlm_kernel.contexts.gather import Gathered, reason
+from rlm_kernel.contexts.join import join
+from rlm_kernel.contexts.loaders.registry import read
+from rlm_kernel.contexts.loaders.source import MAX_BYTES as MAX_BYTES
+from rlm_kernel.contexts.loaders.source import MB, Progress, Source
+from rlm_kernel.contexts.names import shown
+from rlm_kernel.contexts.walk import files_in, is_pattern, matching, top_of
 from rlm_kernel.errors import ContextError
 
 if TYPE_CHECKING:
-    from rlm_kernel.contexts.document import Kind
+    from collections.abc import Callable, Iterator
+    from io import FileIO
 
-MAX_BYTES = 256 * 1024 * 1024
-"""Largest file that is loaded as one text."""
+    from rlm_kernel.contexts.document import Document
 
-KINDS: dict[str, Kind] = {
-    ".md": "Markdown", ".markdown": "Markdown", ".log": "log", ".csv": "CSV", ".tsv": "TSV", ".json": "JSON",
-    ".ipynb": "JSON", ".geojson": "JSON", ".jsonl": "JSONL", ".ndjson": "JSONL", ".html": "HTML", ".htm": "HTML",
-    ".xhtml": "HTML", ".pdf": "PDF",
-}  # fmt: skip
-"""Formats by the ending of the file's name; other endings are text."""
-
-_AS_PDF = "Save it as PDF or plain text and load that."
-_AS_CSV = "Save it as CSV and load that."
-_UNPACK = "Unpack it and load one of its files."
-_LATER = {
-    **dict.fromkeys((".docx", ".doc", ".odt", ".rtf", ".epub", ".mobi", ".pptx", ".ppt", ".odp", ".pages"), _AS_PDF),
-    **dict.fromkeys((".xlsx", ".xls", ".ods", ".parquet", ".feather", ".numbers"), _AS_CSV),
-    **dict.fromkeys((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"), _UNPACK),
-}
-_SIGNATURES = {
-    b"PK\x03\x04": "an archive or office file", b"\x1f\x8b": "gzip data", b"\xd0\xcf\x11\xe0": "an old office file",
-    b"\x89PNG": "an image", b"\xff\xd8\xff": "an image", b"GIF8": "an image", b"\x7fELF": "a program",
-    b"SQLite format 3": "a database",
-}  # fmt: skip
+_STEP = 1 << 24
 
 
-def load(path: str | os.PathLike[str]) -> Document:
-    """Load a document as text: text, Markdown, log, CSV, TSV, JSON, JSONL, HTML or PDF.
+def load(
+    *paths: str | os.PathLike[str],
+    kind: str | None = None,
+    encoding: str | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> Document:
+    """Load documents as one text that knows its pages, sections, rows and files.
 
     Args:
-        path: The file; ``~`` is the home folder, and a relative path starts at the current folder.
+        *paths: Files, folders, patterns (``src/**/*.py``); ``~`` is the home folder, and a relative path starts at the
+            current folder. One file is a document by itself; several, a folder or a zip are one document whose
+            ``files`` are the single ones.
+        kind: The format, where a file's name does not tell it: ``"text"`` for anything as it is.
+        encoding: What a text is in, where that is neither UTF-8 nor UTF-16: ``"cp1252"``, ``"shift_jis"``; ``"mixed"``
+            where lines differ.
+        tell: Is given a line to show about once a second, where loading takes longer.
 
     Raises:
-        ContextError: It cannot be loaded; the message names the file, and what can be done.
+        ContextError: It cannot be loaded; the message names the file, and what can be done. Nothing is loaded then.
     """
-    file = _find(path)
-    kind: Kind = KINDS.get(file.suffix.lower(), "text")
-    try:
-        if file.stat().st_size > MAX_BYTES:
-            size = file.stat().st_size / 1024 / 1024
-            raise ContextError(
-                f"{file.name} is too large: {size:,.0f} MB, and {MAX_BYTES // 1024 // 1024} MB is the most.",
-                "Split it and load a part.",
-            )
-        content = file.read_bytes()
-    except PermissionError as error:
-        raise ContextError(f"{file.name} may not be read: no permission.", f"Allow it: chmod u+r {file}") from error
-    except OSError as error:
-        raise ContextError(f"{file.name} cannot be read: {error.strerror or error}.") from error
-    return _parse(file, kind, content)
+    given = [_checked(path) for path in paths]
+    if not given:
+        raise ContextError("load takes the path of a file.", 'For instance: load("report.pdf")')
+    work = _Work(kind, encoding, Progress(tell))
+    if len(given) == 1:
+        return work.one(given[0])
+    names = list(_names(given))
+    parts = [(name, work.one(path)) for name, path in zip(names, given, strict=True)]
+    return join(parts, ", ".join(given), "files", label=f"{len(parts)} documents", notes=_all_notes(parts))
 
 
-def _parse(file: Path, kind: Kind, content: bytes) -> Document:
-    if not content.strip():
-        raise ContextError(f"{file.name} is empty.", "Is it the right file?")
-    if kind == "PDF" or b"%PDF-" in content[:1024]:
-        from rlm_kernel.contexts.pdf import read_pdf
-
-        return read_pdf(file, content)
-    text = decode(content, file.name, html=kind == "HTML")
-    if kind == "HTML" or (kind == "text" and text[:200].lstrip().lower().startswith(("<!doctype html", "<html"))):
-        from rlm_kernel.contexts.markup import html_to_text
-
-        kind, text = "HTML", html_to_text(text)
-    if not text.strip():
-        raise ContextError(f"{file.name} has no text in it.", "Is it the right file?")
-    outline = _check_json(text, file.name) if kind == "JSON" else ""
-    return Document(text, str(file), kind, outline=outline)
+def _all_notes(parts: list[tuple[str, Document]]) -> list[str]:
+    return [f"{name}: {note}" for name, part in parts for note in part.notes]
 
 
-def decode(content: bytes, name: str, *, html: bool = False) -> str:
-    """Turn bytes into text, with newlines alone at the ends of lines.
-
-    UTF-8 with or without a byte order mark, UTF-16 with one; HTML also in the encoding that it declares.
-
-    Raises:
-        ContextError: The bytes are no text, or in another encoding.
-    """
-    try:
-        text = content.decode(_encoding(content, html=html))
-    except (UnicodeDecodeError, LookupError) as error:
-        raise _undecodable(content, name, error) from error
-    if "\0" in text:
-        raise ContextError(
-            f"{name} is no text: it has zero bytes in it (the first at character {text.index(chr(0)):,}).",
-            "Save it as plain text or PDF and load that.",
+def _names(paths: list[str]) -> Iterator[str]:
+    """Name each by its last part, or by as much of its path as tells it from the others."""
+    split = [Path(path).parts for path in paths]
+    for own in split:
+        count = next(
+            (count for count in range(1, len(own)) if sum(own[-count:] == other[-count:] for other in split) == 1),
+            len(own),
         )
-    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+        yield shown(str(Path(*own[-count:])))
 
 
-def _encoding(content: bytes, *, html: bool) -> str:
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    if not html:
-        return "utf-8-sig"
-    from rlm_kernel.contexts.markup import declared_encoding
-
-    return declared_encoding(content) or "utf-8-sig"
-
-
-def _undecodable(content: bytes, name: str, error: UnicodeDecodeError | LookupError) -> ContextError:
-    for signature, what in _SIGNATURES.items():
-        if content.startswith(signature):
-            return ContextError(
-                f"{name} is no text: it looks like {what}.", "Save it as plain text or PDF and load that."
-            )
-    controls = sum(byte < 9 or 13 < byte < 32 for byte in content[:4096])
-    if controls > len(content[:4096]) // 50:
-        return ContextError(f"{name} is no text: its bytes are binary.", "Save it as plain text or PDF and load that.")
-    where = f" (byte {error.start:,})" if isinstance(error, UnicodeDecodeError) else ""
-    return ContextError(
-        f"{name} is not UTF-8{where}.",
-        f"Convert it and load the result: iconv -f LATIN1 -t UTF-8 '{name}' > utf8.txt (or from what it is in).",
-    )
-
-
-def _check_json(text: str, name: str) -> str:
-    """Read JSON once, so that a broken file is told of now, and say what it is made of."""
-    try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        remedy = f"Mend line {error.lineno:,} and load it again."
-        if error.msg == "Extra data":
-            remedy = "If each line is one JSON value, name the file .jsonl."
-        raise ContextError(f"{name} is not valid JSON: {error.msg}, line {error.lineno:,}.", remedy) from error
-    except RecursionError as error:
-        raise ContextError(
-            f"{name} is nested too deeply to be read as JSON.", "Name it .txt to load it as text."
-        ) from error
-    return outline_json(data)
-
-
-def outline_json(data: object) -> str:
-    """Say in one line what a JSON value is made of."""
-    if isinstance(data, dict):
-        return f"JSON object, {len(data):,} keys: {_names(data)}"
-    if not isinstance(data, list):
-        return f"JSON {type(data).__name__}"
-    inner = f", each with the keys {_names(data[0])}" if data and isinstance(data[0], dict) else ""
-    return f"JSON list of {len(data):,}{inner}"
-
-
-def _names(record: dict[str, object]) -> str:
-    names = [str(name) for name in list(record)[:12]]
-    return ", ".join(names) + (" …" if len(record) > len(names) else "")
-
-
-def _find(path: str | os.PathLike[str]) -> Path:
-    """Make sure that there is such a file, or say what is there instead."""
+def _checked(path: object) -> str:
     if not isinstance(path, str | os.PathLike) or not str(path).strip():
-        raise ContextError("load takes the path of one file.", 'For instance: load("report.pdf")')
-    if "://" in str(path):
-        raise ContextError(f"{path} is an address; load reads files.", "Download it first.")
-    file = Path(path).expanduser()
+        raise ContextError("load takes the path of a file.", 'For instance: load("report.pdf")')
+    text = str(path)
+    if "://" in text:
+        raise ContextError(f"{shown(text)} is an address; load reads files.", "Download it first.")
+    if "\0" in text:
+        raise ContextError(f"{shown(text)} cannot be the name of a file.")
+    return text
+
+
+class _Work:
+    """Loads what one call of `load` was given."""
+
+    def __init__(self, kind: str | None, encoding: str | None, progress: Progress) -> None:
+        self._kind, self._encoding, self._progress = kind, encoding, progress
+
+    def one(self, path: str) -> Document:
+        """Load a file, a folder or what a pattern names."""
+        try:
+            if is_pattern(path) and is_pattern(os.path.expanduser(path)):
+                return self._many(matching(path, self._progress), top_of(path), path)
+            file = Path(path).expanduser()
+            if file.is_dir():
+                return self._many(files_in(file, self._progress), file, str(file))
+            if not file.exists():
+                raise _missing(file, path)
+        except PermissionError as error:
+            raise ContextError(f"{shown(path)} may not be read: no permission.", "Ask its owner.") from error
+        except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: there is no home for ~someone
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise ContextError(f"{shown(path)} cannot be found: {reason}.") from error
+        return read(self._source(file), self._kind)
+
+    def _many(self, files: list[Path], top: Path, path: str) -> Document:
+        gathered = Gathered(self._kind)
+        for number, file in enumerate(files, 1):
+            name = shown(file.relative_to(top))
+            try:
+                source = self._source(file)
+            except ContextError as error:
+                gathered.left_out(name, reason(error))
+            else:
+                gathered.add(name, source)
+            self._progress.at(f"{name}: file {number:,} of {len(files):,}")
+        return gathered.document(path, "folder", shown(Path(path).name or path))
+
+    def _source(self, file: Path) -> Source:
+        content = _read_bytes(file, self._progress)
+        return Source(str(file), content, "text", self._encoding, self._progress)
+
+
+def _read_bytes(file: Path, progress: Progress) -> bytes:
+    name = shown(file.name)
+    if not file.is_file():
+        raise ContextError(f"{name} is not an ordinary file.", "Copy its content to a file and load that.")
     try:
-        if file.is_dir():
-            files = sorted(entry.name for entry in file.iterdir() if entry.is_file() and not entry.name.startswith("."))
-            hint = f"Name one of its files: {', '.join(files[:5])}{' …' if len(files) > 5 else ''}" if files else ""
-            raise ContextError(f"{path} is a folder; loading folders comes later.", hint)
-        if not file.exists():
-            raise _missing(file, path)
-        if not file.is_file():
-            raise ContextError(f"{path} is not an ordinary file.", "Copy its content to a file and load that.")
+        with file.open("rb", buffering=0) as opened:
+            before = os.fstat(opened.fileno())
+            if before.st_size > MAX_BYTES:
+                raise ContextError(
+                    f"{name} is too large: {before.st_size / MB:,.0f} MB, and {MAX_BYTES // MB} MB is the most.",
+                    "Split it and load a part.",
+                )
+            content = _read_all(opened, before.st_size, lambda done: progress.at(f"{name}: {done // MB:,} MB read"))
+            after = os.fstat(opened.fileno())
     except PermissionError as error:
-        raise ContextError(f"{path} may not be read: no permission.") from error
+        raise ContextError(
+            f"{name} may not be read: no permission.", f"Allow it: chmod u+r {shlex.quote(shown(file))}"
+        ) from error
     except OSError as error:
-        raise ContextError(f"{path} cannot be found: {error.strerror or error}.") from error
-    if later := _LATER.get(file.suffix.lower()):
-        raise ContextError(f"{file.name} cannot be loaded yet: {file.suffix.lower()} files come later.", later)
-    return file
+        raise ContextError(f"{name} cannot be read: {error.strerror or error}.") from error
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or len(content) != after.st_size:
+        raise ContextError(
+            f"{name} has changed while it was read.", "Load it when it is written no more, or load a copy of it."
+        )
+    return content
 
 
-def _missing(file: Path, path: str | os.PathLike[str]) -> ContextError:
+def _read_all(opened: FileIO, size: int, tell: Callable[[int], None]) -> bytes:
+    """Read to the end, and a byte more, which tells that the file has grown.
+
+    Mostly one call gives all, so that it is not held twice; an interrupt or a network disk may divide it.
+    """
+    content = opened.read(size + 1)
+    while len(content) < size and (more := opened.read(min(size + 1 - len(content), _STEP))):
+        content += more
+        tell(len(content))
+    return content
+
+
+def _missing(file: Path, path: str) -> ContextError:
     if not file.parent.is_dir():
-        return ContextError(f"{path} is not there: there is no folder {file.parent}.", f"This is {Path.cwd()}.")
+        return ContextError(
+            f"{shown(path)} is not there: there is no folder {shown(file.parent)}.", f"This is {shown(Path.cwd())}."
+        )
     names = [entry.name for entry in file.parent.iterdir() if entry.is_file()]
     folded = {name.lower(): name for name in names}
     near = [folded[name] for name in get_close_matches(file.name.lower(), folded, n=3, cutoff=0.6)]
     stem = [name for name in names if Path(name).stem.lower() == file.stem.lower() and name not in near]
     if near or stem:
-        return ContextError(f"{path} is not there.", f"Did you mean {' or '.join((near + stem)[:3])}?")
-    return ContextError(f"{path} is not there.", f"The folder looked in is {file.parent.resolve()}.")
+        return ContextError(
+            f"{shown(path)} is not there.", f"Did you mean {' or '.join(map(shown, (near + stem)[:3]))}?"
+        )
+    return ContextError(f"{shown(path)} is not there.", f"The folder looked in is {shown(file.parent.resolve())}.")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from rlm_kernel.contexts.document import Document
+from rlm_kernel.contexts.document import TABLES, Document
+from rlm_kernel.contexts.headings import find_headings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 _SHOWN_HEADINGS = 12
+_SHOWN_FILES = 10
+_WIDTH = 500
 _MAX_HEADINGS = 5000
 _SAMPLE_CHARS = 20_000
 _SAMPLE_LINES = 40
@@ -24,21 +28,62 @@ _MAIL_HEADERS = frozenset({"from", "to", "subject", "date", "message-id", "recei
 
 
 def structure_of_document(document: Document) -> str:
-    """Say in a few lines how a document is built."""
-    parts: list[str] = []
-    if document.outline:
-        parts.append(document.outline)
+    """Say in a few lines how a document is built, and with what that can be used."""
+    parts: list[str] = [document.outline[:_WIDTH]]
+    if document.file_marks:
+        parts.append(_files(document))
     if pages := document.page_count:
-        parts.append(f"{pages:,} pages, {len(document) // pages:,} characters each on average")
-    if document.sections:
-        parts.append(_bookmarks(document))
-    if document.kind in ("CSV", "TSV"):
+        each = len(document) // pages
+        parts.append(f"{_count(pages, 'page')}, {each:,} characters each on average")
+    if document.section_marks:
+        parts.append(_sections(document))
+    if document.kind in TABLES:
         parts.append(_columns(document))
-    elif document.kind in ("Markdown", "HTML"):
-        parts.append(_headings(document))
-    elif not parts:
+    elif not any(parts) and document.kind not in ("Markdown", "HTML"):
         parts.append(structure_of_text(document))
-    return "\n".join(filter(None, parts))
+    parts += [f"Note: {note[:200]}" for note in document.notes[:2]]
+    if len(document.notes) > 2:
+        parts.append(f"{len(document.notes) - 2:,} more such notes in `context.notes`")
+    return "\n".join([*filter(None, parts), usage(document)])
+
+
+def usage(document: Document) -> str:
+    """Say what the document can do that a text cannot: what there is of it for this kind."""
+    parts = []
+    if files := document.file_marks:
+        parts.append(
+            f"`context.files` has them as documents, by number or by name (`context.files[{_cut(files[0].name)!r}]`, "
+            "`.keys()`, `.items()`); in `context` each stands below a line `=== name ===`"
+        )
+    if document.page_count:
+        parts.append("`context.pages[0]` is the text of the first page")
+    if document.section_marks:
+        parts.append("`context.sections` are its sections (`.title`, `.level`, `.start`, `.end`, `.text`)")
+    if document.kind in (*TABLES, "JSONL"):
+        parts.append(
+            "`context.rows` are its rows, as dicts" if document.kind in TABLES else "`context.rows` are its values"
+        )
+    if document.kind == "JSON":
+        parts.append("`context.data` is its value")
+    place = next(iter(document.section_marks or document.file_marks), None)
+    parts.append(
+        f"`context.at(offset)` says where a character stands ({_cut(document.at(place.start if place else 0))!r})"
+    )
+    return f"It is a str; {'; '.join(parts)}."
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _cut(text: str, width: int = 60) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _files(document: Document) -> str:
+    marks = document.file_marks
+    shown = ", ".join(f"{_cut(mark.name)} ({mark.kind}, {mark.end - mark.start:,})" for mark in marks[:_SHOWN_FILES])
+    return f"{_count(len(marks), 'file')} with kind and characters: {shown}{' …' if len(marks) > _SHOWN_FILES else ''}"
 
 
 def structure_of_text(text: str) -> str:
@@ -55,11 +100,15 @@ def _sample(text: str) -> list[str]:
     return [line for line in lines if line.strip()][:_SAMPLE_LINES]
 
 
-def _bookmarks(document: Document) -> str:
-    found = [
-        (level, f"{title} ({document.at(start).rpartition(', ')[2]})") for start, level, title in document.sections
-    ]
-    return f"{len(found):,} bookmarks: {_highest(found)}"
+def _sections(document: Document) -> str:
+    paged = bool(document.page_starts)
+    titles = (
+        f"{_cut(title)} ({document.at(start).partition(', § ')[0].rpartition(', ')[2]})" if paged else _cut(title)
+        for start, _, title in document.section_marks
+    )
+    found = [(mark.level, title) for mark, title in zip(document.section_marks, titles, strict=True)]
+    what = "bookmark" if document.kind == "PDF" else "message" if document.kind == "mail" else "heading"
+    return f"{_count(len(found), what)}: {_highest(found)}"
 
 
 def _highest(found: list[tuple[int, str]]) -> str:
@@ -78,7 +127,8 @@ def _columns(document: Document) -> str:
 
     names = next(csv.reader([str(first)], delimiter=first.delimiter), [])
     rows = document.count("\n") + (0 if document.endswith("\n") else 1) - 1
-    return f"{len(names)} columns: {', '.join(names[:30])}{' …' if len(names) > 30 else ''}\nAbout {rows:,} rows"
+    listed = _cut(", ".join(_cut(name) for name in names[:30]), _WIDTH) + (" …" if len(names) > 30 else "")
+    return f"{_count(len(names), 'column')}: {listed}\nAbout {_count(rows, 'row')}"
 
 
 def _end_of_line(text: str, start: int) -> int:
@@ -88,36 +138,11 @@ def _end_of_line(text: str, start: int) -> int:
 
 def _headings(text: str) -> str:
     """List Markdown headings, the highest levels first where there are many."""
-    found = list(_find_headings(text))
+    found = [(mark.level, _cut(mark.title)) for mark in islice(find_headings(text), _MAX_HEADINGS)]
     if len(found) < 2:
         return ""
     more = "more than " if len(found) >= _MAX_HEADINGS else ""
     return f"{more}{len(found):,} headings: {_highest(found)}"
-
-
-def _find_headings(text: str) -> Iterator[tuple[int, str]]:
-    """Find lines that begin with ``#``, outside fenced code; by ``find``, as a scan of all lines would be slow."""
-    fence = _fences(text)
-    inside, next_fence = False, next(fence, -1)
-    position, given = 0 if text.startswith("#") else text.find("\n#") + 1, 0
-    while (position > 0 or (position == 0 and text.startswith("#") and not given)) and given < _MAX_HEADINGS:
-        while 0 <= next_fence < position:
-            inside, next_fence = not inside, next(fence, -1)
-        line = text[position : min(_end_of_line(text, position), position + 200)]
-        marks = len(line) - len(line.lstrip("#"))
-        given += 1
-        if not inside and marks <= 6 and line[marks : marks + 1] == " ":
-            yield marks, line[marks:].strip(" #")
-        position = text.find("\n#", position) + 1
-
-
-def _fences(text: str) -> Iterator[int]:
-    position = 0 if text.startswith("```") else text.find("\n```") + 1
-    while position > 0 or (position == 0 and text.startswith("```")):
-        yield position
-        position = text.find("\n```", position) + 1
-        if position == 0:
-            return
 
 
 def _json_lines(text: str) -> str:

@@ -70,7 +70,7 @@ def test_the_shape_of_a_log(lines, what, first):
 @pytest.mark.parametrize(
     ("document", "type_name", "structure"),
     [
-        (Document("a,b\n1,2\n", "/x/t.csv", "CSV"), "Document (CSV)", "2 columns: a, b\nAbout 1 rows"),
+        (Document("a,b\n1,2\n", "/x/t.csv", "CSV"), "Document (CSV)", "2 columns: a, b\nAbout 1 row"),
         (
             Document("x\n\ny", "/x/r.pdf", "PDF", page_starts=(0, 3)),
             "Document (PDF)",
@@ -82,14 +82,29 @@ def test_the_shape_of_a_log(lines, what, first):
             "2 pages, 2 characters each on average\n2 bookmarks: One (p. 1); Two (p. 2)",
         ),
         (Document("{}", "/x/d.json", "JSON", outline="JSON object, 0 keys"), "Document (JSON)", "JSON object, 0 keys"),
-        (Document("# A\n# B\n", "/x/d.md", "Markdown"), "Document (Markdown)", "2 headings: A; B"),
+        (
+            Document("# A\n# B\n", "/x/d.md", "Markdown", sections=((0, 1, "A"), (4, 1, "B"))),
+            "Document (Markdown)",
+            "2 headings: A; B",
+        ),
         (Document("plain", "/x/d.txt"), "Document (text)", ""),
     ],
 )
 def test_documents(document, type_name, structure):
     info = describe(document)
-    assert (info["type"], info["structure"], info["source"]) == (type_name, structure, document.path)
+    assert (info["type"], info["source"]) == (type_name, document.path)
+    *built, use = info["structure"].split("\n")
+    assert "\n".join(built) == structure
+    assert use.startswith("It is a str; ")
+    assert f"`context.at(offset)` says where a character stands ('{document.name}, " in use
+    for name in ("pages", "sections", "rows", "data", "files"):
+        assert (f"`context.{name}" in use) == bool(has(document, name)), name
     assert type(info["head"]) is str
+
+
+def has(document, name):
+    """What the document has of a kind of parts; nothing where it has no such attribute."""
+    return getattr(document, name, None) is not None and (name == "data" or len(getattr(document, name)))
 
 
 def test_lists_and_dicts():

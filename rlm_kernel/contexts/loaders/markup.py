@@ -5,7 +5,15 @@ from __future__ import annotations
 import codecs
 import re
 from html.parser import HTMLParser
+from typing import TYPE_CHECKING
 
+from rlm_kernel.contexts.document import Document
+from rlm_kernel.contexts.parts import SectionMark
+
+if TYPE_CHECKING:
+    from rlm_kernel.contexts.loaders.source import Source
+
+_STEP = 1 << 20
 _SKIPPED = frozenset({"script", "style", "template", "title", "noscript", "svg", "select", "textarea"})
 _BLOCKS = frozenset({
     "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog",
@@ -19,15 +27,34 @@ _TABLE = frozenset({"table", "tbody", "thead", "tfoot", "tr"})
 _DECLARED = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]+)", re.IGNORECASE)
 
 
-def html_to_text(markup: str) -> str:
+def load(source: Source) -> Document:
+    """Read a page as text; its headings are sections."""
+    declared = None if source.encoding else declared_encoding(source.content)
+    text, sections = html_to_text(source.text(declared=declared), source)
+    if not text.strip():
+        raise source.error("has no text in it.", "Is it the right file?")
+    return Document(text, source.path, "HTML", sections=sections)
+
+
+def html_to_text(markup: str, source: Source | None = None) -> tuple[str, list[SectionMark]]:
     """Give the text of a page: a line per block, ``#`` before headings, ``-`` before list items, `` | `` in tables.
 
     Scripts, styles and the page's title are left out; preformatted text keeps its lines.
+
+    Args:
+        markup: The page.
+        source: Is told how far it is.
+
+    Returns:
+        The text, and the places of its headings.
     """
     reader = _Reader()
-    reader.feed(markup)
+    for start in range(0, len(markup), _STEP):
+        reader.feed(markup[start : start + _STEP])
+        if source is not None:
+            source.progress.at(f"{source.name}: {min(100, (start + _STEP) * 100 // len(markup))} %")
     reader.close()
-    return reader.text()
+    return reader.result()
 
 
 def declared_encoding(content: bytes) -> str | None:
@@ -53,8 +80,11 @@ class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self._lines: list[str] = []
+        self._titles: dict[int, tuple[int, str]] = {}
+        """Level and title of the lines that are headings."""
         self._line = ""
         self._prefix = ""
+        self._heading = 0  # the level of the current line, where it is a heading
         self._due = 0  # 1: a new line, 2: an empty line before it
         self._skipped: list[str] = []
         self._preformatted = 0
@@ -109,10 +139,21 @@ class _Reader(HTMLParser):
             return
         self._line += text.lstrip() if self._line in ("", "- ") or self._line.endswith(" ") else text
 
-    def text(self) -> str:
+    def result(self) -> tuple[str, list[SectionMark]]:
+        """Give the text and its headings; what is empty at both ends, or more than one empty line, is left out."""
         self._due = 1
         self._break()
-        return re.sub(r"\n{3,}", "\n\n", "\n".join(self._lines)).strip("\n")
+        kept: list[str] = []
+        marks: list[SectionMark] = []
+        position = 0
+        for number, line in enumerate(self._lines):
+            if not line and (not kept or not kept[-1]):
+                continue
+            if number in self._titles:
+                marks.append(SectionMark(position, *self._titles[number]))
+            kept.append(line)
+            position += len(line) + 1
+        return "\n".join(kept).rstrip("\n"), marks
 
     def _boundary(self, tag: str) -> None:
         if self._cells and tag not in _TABLE and self._cell_began == (len(self._lines), len(self._line)):
@@ -133,11 +174,16 @@ class _Reader(HTMLParser):
     def _break(self) -> None:
         if self._due:
             if self._line.strip(" |"):
-                # documentation tools put a link that reads ¶ after each heading
-                self._lines.append(self._line.rstrip(" ¶") if self._line.startswith("#") else self._line.rstrip())
+                if self._heading:
+                    # documentation tools put a link that reads ¶ after each heading
+                    self._line = self._line.rstrip(" ¶")
+                    self._titles[len(self._lines)] = self._heading, self._line.lstrip("# ")
+                self._lines.append(self._line.rstrip())
+            self._heading = 0
             self._line = ""
             if self._due == 2 and self._lines and self._lines[-1]:
                 self._lines.append("")
             self._due = 0
         self._line += self._prefix
+        self._heading = self._heading or (len(self._prefix) - 1 if self._prefix.startswith("#") else 0)
         self._prefix = ""
