@@ -1,0 +1,1 @@
+"""Benchmarks of long contexts with provable answers: made from a seed, scored by rule."""

@@ -1,0 +1,160 @@
+"""Full-text search with ranking."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rlm_kernel.contexts import search
+from rlm_kernel.contexts.search import search_ranked
+from rlm_kernel.contexts.text import Text
+from rlm_kernel.errors import ContextError, InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="the index is made in a process of its own on Linux")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RLM_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "search"
+
+
+def haystack(lines: int) -> str:
+    rng = random.Random(1)
+    words = ["river", "stone", "tower", "winter", "letter", "garden", "market", "candle", "harbour", "window"]
+    made = [" ".join(rng.choices(words, k=9)) + "." for _ in range(lines)]
+    made[lines // 3] = "The late fee of the Übersee library is eleven shillings."
+    made[lines // 2] = "A fee came late."
+    return "\n".join(made) + "\n"
+
+
+def test_the_best_passage_is_first_and_knows_its_place() -> None:
+    text = haystack(2_000)
+    found = search_ranked(text, '"late fee" ubersee library', 3)
+
+    assert "eleven shillings" in found[0]
+    assert text[found[0].start : found[0].end] == found[0]
+    assert found[0].score > found[-1].score or len(found) == 1
+    assert found[0].where == f"offset {found[0].start:,}"
+
+
+def test_phrases_and_beginnings_of_words() -> None:
+    text = haystack(2_000)
+
+    assert len(search_ranked(text, '"late fee"')) == 1
+    assert len(search_ranked(text, "shill*")) == 1
+    assert search_ranked(text, "nowhereatall") == []
+    assert len(search_ranked(text, "river stone", 5)) == 5
+
+
+@pytest.mark.parametrize("query", ["", "  ", '""', "-?!"])
+def test_a_query_without_a_word_is_refused(query: str) -> None:
+    with pytest.raises(InputError, match="no word"):
+        search_ranked("some text", query)
+
+
+def test_passages_are_all_of_the_text() -> None:
+    text = haystack(300) + "x" * 5_000
+    covered = 0
+
+    for start, passage in search._passages(text):
+        assert text[start : start + len(passage)] == passage
+        assert not text[covered:start].strip()
+        covered = start + len(passage)
+    assert covered == len(text)
+
+
+@linux_only
+def test_a_large_text_is_indexed_once_beside_it(tmp_path: Path, cache: Path) -> None:
+    text = haystack(45_000)
+    path = tmp_path / "big.txt"
+    path.write_text(text, encoding="utf-8")
+    on_disk = Text(path)
+
+    first = search_ranked(on_disk, "late fee library", 1)[0]
+    assert "eleven shillings" in first
+    assert first.where == f"big.txt, line {text.count(chr(10), 0, first.start) + 1:,}"
+    made = {each.name: each.stat().st_ino for each in cache.iterdir()}
+    assert len(made) == 1
+    assert search_ranked(text, "late fee library", 1) == [first]  # the text itself, in memory: an index of its own
+    assert search_ranked(Text(path), "late fee library", 1) == [first]
+    assert {name: (cache / name).stat().st_ino for name in made} == made
+    assert [each.suffix for each in cache.iterdir()] == [".sqlite"] * 2
+
+
+@linux_only
+def test_a_full_disk_is_named_and_leaves_nothing(cache: Path) -> None:
+    text = haystack(45_000)
+    program = (
+        "import resource, signal, sys\n"
+        "from rlm_kernel.contexts.search import search_ranked\n"
+        "from rlm_kernel.errors import ContextError\n"
+        "text = sys.stdin.read()\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "try:\n    search_ranked(text, 'late fee')\n"
+        "except ContextError as error:\n    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=text, capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert "could not be made" in done.stdout
+    assert "RLM_CACHE" in done.stdout
+    assert list(cache.iterdir()) == []
+
+
+@linux_only
+def test_an_interrupted_search_leaves_the_making_to_go_on(tmp_path: Path, cache: Path) -> None:
+    path = tmp_path / "big.txt"
+    path.write_text(haystack(150_000), encoding="utf-8")
+    program = (
+        "import sys\n"
+        "from rlm_kernel.contexts.search import search_ranked\n"
+        "from rlm_kernel.contexts.text import Text\n"
+        "search_ranked(Text(sys.argv[1]), 'late fee')\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(path)], stderr=subprocess.DEVNULL) as process:
+        until(lambda: cache.exists() and any(each.suffix == ".building" for each in cache.iterdir()))
+        os.kill(process.pid, signal.SIGINT)
+        assert process.wait(20) != 0
+    assert not list(cache.glob("*.sqlite"))
+    until(lambda: bool(list(cache.glob("*.sqlite"))))
+
+    assert "eleven shillings" in search_ranked(Text(path), "late fee library", 1)[0]
+
+
+def test_old_indexes_make_room(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.mkdir(parents=True)
+    for number in range(4):
+        (cache / f"{number}.sqlite").write_bytes(bytes(100))
+        os.utime(cache / f"{number}.sqlite", (number, number))
+    monkeypatch.setattr(search, "KEEP_BYTES", 250)
+    search._make_room(cache)
+
+    assert sorted(each.name for each in cache.iterdir()) == ["2.sqlite", "3.sqlite"]
+
+
+def test_a_cache_that_cannot_be_made_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("RLM_CACHE", str(tmp_path / "file"))
+
+    with pytest.raises(ContextError, match="cannot be kept"):
+        search_ranked(haystack(45_003), "fee")
+
+
+def until(happens: object, seconds: float = 60) -> None:
+    ends = time.monotonic() + seconds
+    while not happens():  # type: ignore[operator]
+        assert time.monotonic() < ends, "it did not happen"
+        time.sleep(0.02)
