@@ -1,20 +1,45 @@
 /**
- * The bar of a run, at its `%%rlm` cell: what it does, buttons to steer it, and one to fold away its working.
+ * The bar of a run, at its `%%rlm` cell: what it does, buttons to steer it, what waits for a decision, and one to fold
+ * away its working.
  */
 
 import { Widget } from '@lumino/widgets';
 
-import type { RunStatus, Steering } from './protocol';
+import { button, line, span } from './elements';
+import type { RunState, Steering, WaitingDict } from './protocol';
+import { WaitingActions, WaitingBox } from './waitingbox';
 
 export interface BarState {
   /** null: a run of an earlier time, of which only the cells are here. */
-  run: { live: boolean; state: RunStatus; text: string; turn: number | null } | null;
+  run: {
+    live: boolean;
+    state: RunState;
+    text: string;
+    turn: number | null;
+    /** What was told to the model and it has not heard yet. */
+    steers: string[];
+    /** What is to be decided here: what has no cell of its own. */
+    waiting: WaitingDict[];
+    /** A cell further down that waits. */
+    waitingCell: string | null;
+    /** What the button says that goes on with the run; null where there is nothing to go on with. */
+    goOn: string | null;
+  } | null;
   /** How many cells the working has. */
   cells: number;
   folded: boolean;
 }
 
-const STATES: Record<RunStatus, string> = {
+export interface BarActions extends WaitingActions {
+  steer: (what: Steering) => void;
+  /** Fold or unfold the working. */
+  toggle: () => void;
+  tell: (text: string) => void;
+  goOn: () => void;
+  show: (cellId: string) => void;
+}
+
+const STATES: Record<RunState, string> = {
   running: 'Running',
   paused: 'Paused',
   stopping: 'Stopping',
@@ -22,29 +47,33 @@ const STATES: Record<RunStatus, string> = {
 };
 
 export class RunBar extends Widget {
-  /**
-   * @param steer pauses, resumes, steps or stops the run
-   * @param toggle folds or unfolds the working
-   */
-  constructor(steer: (what: Steering) => void, toggle: () => void) {
+  constructor(private _actions: BarActions) {
     super();
     this.addClass('rlm-RunBar');
     this.node.setAttribute('role', 'group');
     this.node.setAttribute('aria-label', 'RLM run');
-    this._fold = button('', 'rlm-RunBar-fold', toggle);
-    this._text = span('rlm-RunBar-text');
-    this._live = span('rlm-visuallyHidden');
     this._live.setAttribute('role', 'status');
     this._live.setAttribute('aria-live', 'polite');
-    const pause = button('Pause', 'rlm-RunBar-pause', () => steer('pause'));
-    pause.title = 'Pause before the next token, cell or call';
-    const resume = button('Resume', 'rlm-RunBar-resume', () => steer('resume'));
-    const step = button('Step', 'rlm-RunBar-step', () => steer('step'));
-    step.title = 'Let one cell or call through, then pause again';
-    const stop = button('Stop', 'rlm-RunBar-stop', () => steer('stop'));
-    stop.title = 'Stop this run; its cells and what was paid for stay';
-    this._buttons = { pause, resume, step, stop };
-    this.node.append(this._fold, this._text, this._live, pause, resume, step, stop);
+    this._fold = button({ label: '', name: 'rlm-RunBar-fold', pressed: _actions.toggle });
+    this._buttons = steeringButtons(_actions.steer);
+    this._say = button({ label: 'Steer…', title: 'Tell the model something (G T)', pressed: () => this.askSteer() });
+    this._goOn = button({ label: '', name: 'rlm-RunBar-goOn', pressed: _actions.goOn });
+    this._line = line({
+      label: 'Message to the model',
+      placeholder: 'What the model is told with its next turn',
+      send: 'Send',
+      done: text => {
+        this._closeLine();
+        _actions.tell(text);
+      },
+      cancelled: () => this._closeLine()
+    });
+    this._line.hidden = true;
+    this._pending.setAttribute('role', 'status');
+    const { pause, resume, step, stop } = this._buttons;
+    this.node.append(this._fold, this._text, this._live, this._look, pause, resume, step, this._say, stop, this._goOn);
+    this.node.append(this._line, this._pending, this._boxes);
+    this._boxes.className = 'rlm-RunBar-boxes';
   }
 
   display(state: BarState): void {
@@ -64,14 +93,40 @@ export class RunBar extends Widget {
     this._fold.textContent = `${folded ? '▸' : '▾'} working: ${cells} ${cells === 1 ? 'cell' : 'cells'}`;
     this._fold.setAttribute('aria-expanded', String(!folded));
     this._fold.setAttribute('aria-label', `${folded ? 'Show' : 'Hide'} the working, ${cells} cells`);
+    this._showButtons(run);
+    this._showSteers(run);
+    this._showWaiting(run?.waiting ?? []);
+  }
+
+  /** Open the line for a message to the model. */
+  askSteer(): void {
+    this._line.hidden = false;
+    this._line.querySelector('input')?.focus();
+  }
+
+  /** The box of something that waits here. */
+  box(waitingId: string): WaitingBox | undefined {
+    return this._waiting.get(waitingId);
+  }
+
+  override dispose(): void {
+    this._waiting.forEach(box => box.dispose());
+    super.dispose();
+  }
+
+  private _showButtons(run: BarState['run']): void {
+    const live = run?.live ?? false;
     const paused = run?.state === 'paused';
+    const decides = !!run && (run.waiting.length > 0 || !!run.waitingCell);
     const { pause, resume, step, stop } = this._buttons;
     const focused = document.activeElement;
     pause.hidden = !live || paused;
-    resume.hidden = !live || !paused;
-    step.hidden = !live || !paused;
-    stop.hidden = !live;
-    pause.disabled = stop.disabled = run?.state === 'stopping';
+    // What waits for a decision goes on by being decided.
+    resume.hidden = step.hidden = !live || !paused || decides;
+    stop.hidden = this._say.hidden = !live;
+    pause.disabled = stop.disabled = this._say.disabled = run?.state === 'stopping';
+    this._goOn.hidden = !run?.goOn;
+    this._goOn.textContent = run?.goOn ?? '';
     // The button that was pressed is gone: its counterpart takes the focus, so that the keyboard stays where it was.
     if (focused === pause && pause.hidden && !resume.hidden) {
       resume.focus();
@@ -80,8 +135,49 @@ export class RunBar extends Widget {
     }
   }
 
+  private _showSteers(run: BarState['run']): void {
+    if (!run?.live && !this._line.hidden) {
+      this._closeLine();
+    }
+    const steers = run?.steers ?? [];
+    this._pending.hidden = !steers.length;
+    this._pending.textContent = steers.length ? `Told with the next turn: ${steers.join(' · ')}` : '';
+  }
+
+  private _showWaiting(waiting: WaitingDict[]): void {
+    const now = new Set(waiting.map(each => each.id));
+    for (const [id, box] of this._waiting) {
+      if (!now.has(id)) {
+        this._waiting.delete(id);
+        box.node.remove();
+        box.dispose();
+      }
+    }
+    for (const each of waiting) {
+      if (!this._waiting.has(each.id)) {
+        const box = new WaitingBox(each, this._actions);
+        this._waiting.set(each.id, box);
+        // Not in a layout: the bar itself is put into a cell's.
+        this._boxes.append(box.node);
+      }
+    }
+    this._boxes.hidden = !waiting.length;
+  }
+
+  private _closeLine(): void {
+    const inside = this._line.contains(document.activeElement);
+    this._line.hidden = true;
+    if (inside && !this._say.hidden) {
+      this._say.focus();
+    }
+  }
+
   /** Said aloud only where it matters: a new state or a new turn, not each token. */
   private _announce(run: BarState['run']): void {
+    const cell = run?.waitingCell ?? null;
+    this._look.replaceChildren(
+      ...(cell ? [button({ label: 'Show what waits', pressed: () => this._actions.show(cell) })] : [])
+    );
     const said = run ? `${STATES[run.state]}${run.turn ? `, turn ${run.turn}` : ''}` : '';
     if (said !== this._said) {
       this._said = said;
@@ -92,32 +188,25 @@ export class RunBar extends Widget {
   private _shown = '';
   private _said = '';
   private _fold: HTMLButtonElement;
-  private _text: HTMLSpanElement;
-  private _live: HTMLSpanElement;
+  private _say: HTMLButtonElement;
+  private _goOn: HTMLButtonElement;
+  private _text = span('rlm-RunBar-text');
+  private _live = span('rlm-visuallyHidden');
+  private _look = span('rlm-RunBar-look');
+  private _pending = span('rlm-RunBar-steers');
+  private _boxes = document.createElement('div');
+  private _line: HTMLDivElement;
+  private _waiting = new Map<string, WaitingBox>();
   private _buttons: Record<Steering, HTMLButtonElement>;
 }
 
-function span(name: string): HTMLSpanElement {
-  const node = document.createElement('span');
-  node.className = name;
-  return node;
-}
-
-function button(label: string, name: string, pressed: () => void): HTMLButtonElement {
-  const node = document.createElement('button');
-  node.type = 'button';
-  node.className = `rlm-RunBar-button ${name}`;
-  node.textContent = label;
-  node.onclick = event => {
-    event.stopPropagation();
-    pressed();
+function steeringButtons(steer: (what: Steering) => void): Record<Steering, HTMLButtonElement> {
+  const make = (what: Steering, label: string, title: string) =>
+    button({ label, title, name: `rlm-RunBar-${what}`, pressed: () => steer(what) });
+  return {
+    pause: make('pause', 'Pause', 'Pause before the next token, cell or call (G P)'),
+    resume: make('resume', 'Resume', 'Let the run go on (G P)'),
+    step: make('step', 'Step', 'Let one cell or call through, then pause again (G S)'),
+    stop: make('stop', 'Stop', 'Stop this run; its cells and what was paid for stay (G X)')
   };
-  // The notebook takes a mouse press for a selection of the cell, and Enter for its edit mode.
-  node.onmousedown = event => event.stopPropagation();
-  node.onkeydown = event => {
-    if (event.key === 'Enter' || event.key === ' ') {
-      event.stopPropagation();
-    }
-  };
-  return node;
 }

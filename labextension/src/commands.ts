@@ -7,11 +7,14 @@ import type { ICommandPalette } from '@jupyterlab/apputils';
 import type { IMainMenu } from '@jupyterlab/mainmenu';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 
+import { deciding, rerunning } from './cellcommands';
 import type { Decorations } from './decorations';
 import type { Dock } from './dock';
 import { isModelCell, rlmOf } from './document';
 import { expandRuns, hasRunOutputs } from './expand';
 import type { Steering } from './protocol';
+import { tellFault } from './rerun';
+import type { Run } from './runs';
 import type { Session } from './session';
 
 /** What belongs to one notebook. */
@@ -20,7 +23,7 @@ export interface Notebook {
   decorations: Decorations;
 }
 
-interface Command {
+export interface Command {
   id: string;
   label: string;
   caption: string;
@@ -44,12 +47,14 @@ export function addCommands(
   menu: IMainMenu | null
 ): () => void {
   const current = (): Notebook | undefined => (tracker.currentWidget ? find(tracker.currentWidget) : undefined);
-  const all = [...steering(), ...working(), showPanel(dock)];
+  const groups = [[...steering(), ...deciding()], rerunning(), [...working(), showPanel(dock)]];
+  const all = groups.flat();
   for (const { id, label, caption, enabled, execute } of all) {
     app.commands.addCommand(id, {
       label,
       caption,
       describedBy: { args: { type: 'object', properties: {} } },
+      isVisible: () => current()?.session.isOurKernel ?? false,
       isEnabled: () => {
         const notebook = current();
         return !!notebook && enabled(notebook);
@@ -63,10 +68,12 @@ export function addCommands(
     });
     palette?.addItem({ command: id, category: CATEGORY });
   }
-  menu?.kernelMenu.addGroup(
-    all.map(({ id }) => ({ command: id })),
-    20
-  );
+  groups.forEach((group, index) => {
+    menu?.kernelMenu.addGroup(
+      group.map(({ id }) => ({ command: id })),
+      20 + index
+    );
+  });
   return () => all.forEach(({ id }) => app.commands.notifyCommandChanged(id));
 }
 
@@ -90,7 +97,24 @@ function steering(): Command[] {
     make('resume', 'RLM: Resume run', 'Let the run go on', ['paused']),
     toggle,
     make('step', 'RLM: Step', 'Let one cell or call through, then pause again', ['paused']),
-    make('stop', 'RLM: Stop run', 'Stop the run; its cells and what was paid for stay', ['running', 'paused'])
+    make('stop', 'RLM: Stop run', 'Stop the run; its cells and what was paid for stay', ['running', 'paused']),
+    {
+      id: 'rlm:steer',
+      label: 'RLM: Steer…',
+      caption: 'Tell the model something with its next turn',
+      enabled: ({ session }) => !!session.runs.live?.anchorId,
+      execute: ({ session, decorations }) => {
+        const anchor = session.runs.live!.anchorId!;
+        void session.document.reveal(anchor).then(() => decorations.barOf(anchor)?.askSteer());
+      }
+    },
+    {
+      id: 'rlm:go-on',
+      label: 'RLM: Raise and continue…',
+      caption: 'Go on with the run of the selected cell that ended before its answer, with higher limits',
+      enabled: notebook => !!endedRun(notebook),
+      execute: notebook => void notebook.session.rerun.goOn(endedRun(notebook)!).catch(tellFault)
+    }
   ];
 }
 
@@ -137,6 +161,14 @@ function showPanel(dock: Dock): Command {
       dock.reveal();
     }
   };
+}
+
+/** The run at the selected cell, where it ended without an answer. */
+function endedRun({ session }: Notebook): Run | undefined {
+  const cell = session.panel.content.activeCell?.model;
+  const run = cell && session.runs.ofAnchor((isModelCell(cell) && rlmOf(cell).anchor) || cell.id);
+  const open = run && (run.limits.length > 0 || (!!run.outcome && run.outcome !== 'answered'));
+  return open && session.isConnected && !session.runs.live ? run : undefined;
 }
 
 /** The `%%rlm` cell that the selected cell is, or belongs to, where that question has a working. */

@@ -4,11 +4,19 @@
  */
 
 import { Cell, CodeCell, ICellModel, ICodeCellModel, MarkdownCell } from '@jupyterlab/cells';
-import type { IBaseCell, ICell } from '@jupyterlab/nbformat';
+import type { IBaseCell, IOutput } from '@jupyterlab/nbformat';
 import type { INotebookModel, NotebookPanel } from '@jupyterlab/notebook';
 import type { ISharedCell } from '@jupyter/ydoc';
+import { UUID } from '@lumino/coreutils';
 
-import type { CellMetadata, Insert } from './protocol';
+import type { CellDict, CellMetadata, Insert } from './protocol';
+
+/** What takes the place of a question's cells and outputs. */
+export interface Working {
+  cells: CellDict[];
+  outputs: IOutput[];
+  execution_count: number | null;
+}
 
 /** `metadata.rlm` of a cell, empty where it has none. */
 export function rlmOf(model: ICellModel): CellMetadata {
@@ -71,7 +79,7 @@ export class NotebookDocument {
    *
    * @returns whether it was added; false where it is there already.
    */
-  insert(cell: Omit<Insert, 'type' | 'run_id'>, source = ''): boolean {
+  insert(cell: Insert, source = ''): boolean {
     const model = this.model;
     if (!model || this.indexOf(cell.cell_id) >= 0) {
       return false;
@@ -83,7 +91,7 @@ export class NotebookDocument {
         id: cell.cell_id,
         cell_type: cell.cell_type,
         source,
-        metadata: cell.metadata as Partial<IBaseCell['metadata']>
+        metadata: cell.metadata as unknown as Partial<IBaseCell['metadata']>
       });
     });
     const inserted = this.codeCell(cell.cell_id);
@@ -148,11 +156,54 @@ export class NotebookDocument {
     model.sharedModel.transact(work, undoable);
   }
 
-  /** Put ready cells below a cell, as something a person can undo. */
-  insertBelow(cellId: string, cells: ICell[]): void {
+  /**
+   * Put other cells and outputs in place of those of a question.
+   *
+   * @param runId its cells go too, wherever they stand.
+   * @param from `file`: they stood in the notebook, are trusted as much as it is, and a person can undo it.
+   */
+  replaceWorking(anchor: ICodeCellModel, runId: string, working: Working, from: 'kernel' | 'file'): void {
+    const undoable = from === 'file';
+    this.remove(cell => {
+      const meta = rlmOf(cell);
+      return !!meta.run_id && (meta.run_id === runId || meta.anchor === anchor.id);
+    }, undoable);
+    const taken = new Set(this.cells().map(cell => cell.id));
+    const cells = working.cells.map(cell => {
+      const id = cell.id && !taken.has(cell.id) ? cell.id : UUID.uuid4();
+      const rlm = { ...(cell.metadata['rlm'] as CellMetadata | undefined), anchor: anchor.id, cell_id: id };
+      return { ...cell, id, metadata: { ...cell.metadata, rlm } };
+    });
+    const index = this.indexOf(anchor.id);
+    const { sharedModel } = this.model!;
+    sharedModel.transact(() => sharedModel.insertCells(index + 1, cells), undoable);
+    for (const { id } of cells) {
+      const cell = this.codeCell(id);
+      if (cell && from === 'kernel') {
+        cell.trusted = true;
+      }
+      this.render(id);
+    }
+    anchor.outputs.fromJSON(working.outputs);
+    anchor.executionCount = working.execution_count;
+  }
+
+  /** Add a code cell at the end, as a person would; gives its id. */
+  addLast(source: string): string {
+    const id = UUID.uuid4();
+    const { sharedModel, cells } = this.model!;
+    sharedModel.insertCell(cells.length, { id, cell_type: 'code', source, metadata: { trusted: true } });
+    return id;
+  }
+
+  /** Scroll to a cell and select it. */
+  async reveal(cellId: string): Promise<void> {
     const index = this.indexOf(cellId);
     if (index >= 0) {
-      this.model?.sharedModel.insertCells(index + 1, cells);
+      const { content } = this.panel;
+      content.activeCellIndex = index;
+      content.deselectAll();
+      await content.scrollToItem(index, 'smart').catch(() => undefined);
     }
   }
 

@@ -3,10 +3,8 @@
  */
 
 import type { ICodeCellModel } from '@jupyterlab/cells';
-import type { ICell, IOutput } from '@jupyterlab/nbformat';
-import { UUID } from '@lumino/coreutils';
 
-import { NotebookDocument, rlmOf } from './document';
+import { NotebookDocument } from './document';
 import { RUN_MIME, RunOutput } from './protocol';
 
 /** Whether an output of this notebook carries a run. */
@@ -25,28 +23,11 @@ export function expandRuns(document: NotebookDocument, runId?: string): number {
   for (const cell of document.cells()) {
     const run = cell.type === 'code' ? runOf(cell as ICodeCellModel) : null;
     if (run && (!runId || run.run_id === runId)) {
-      expand(document, cell as ICodeCellModel, run);
+      document.replaceWorking(cell as ICodeCellModel, run.run_id, run, 'file');
       count += 1;
     }
   }
   return count;
-}
-
-function expand(document: NotebookDocument, anchor: ICodeCellModel, run: RunOutput): void {
-  document.remove(cell => {
-    const meta = rlmOf(cell);
-    return !!meta.run_id && (meta.run_id === run.run_id || meta.anchor === anchor.id);
-  }, true);
-  const taken = new Set(document.cells().map(cell => cell.id));
-  const cells = run.cells.map(cell => {
-    const metadata = (cell['metadata'] ?? {}) as ICell['metadata'];
-    const id = typeof cell['id'] === 'string' && !taken.has(cell['id']) ? cell['id'] : UUID.uuid4();
-    const rlm = { ...((metadata['rlm'] as object | undefined) ?? {}), anchor: anchor.id, cell_id: id };
-    return { ...cell, id, metadata: { ...metadata, rlm } } as unknown as ICell;
-  });
-  document.insertBelow(anchor.id, cells);
-  anchor.outputs.fromJSON(run.outputs as unknown as IOutput[]);
-  anchor.executionCount = run.execution_count;
 }
 
 function runOf(cell: ICodeCellModel): RunOutput | null {

@@ -6,7 +6,9 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { IMainMenu } from '@jupyterlab/mainmenu';
 import { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import { Menu } from '@lumino/widgets';
 
+import { CELL_MENU } from './cellcommands';
 import { Notebook, addCommands } from './commands';
 import { Decorations } from './decorations';
 import { Dock } from './dock';
@@ -29,6 +31,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const notebooks = new Map<NotebookPanel, Notebook>();
     const dock = new Dock(app.shell);
     const changed = addCommands(app, tracker, panel => notebooks.get(panel), dock, palette, menu);
+    const cellMenu = makeMenu(app);
 
     const open = (panel: NotebookPanel): void => {
       const show = (modelId: string, reveal: boolean): void => {
@@ -38,9 +41,10 @@ const plugin: JupyterFrontEndPlugin<void> = {
         );
       };
       const session = new Session(panel, show);
-      const decorations = new Decorations(session);
+      const decorations = new Decorations(session, (x, y) => cellMenu.open(x, y));
       notebooks.set(panel, { session, decorations });
       session.runs.changed.connect(() => changed());
+      session.undones.changed.connect(() => changed());
       panel.content.activeCellChanged.connect(() => changed());
       panel.node.addEventListener(EXPAND_EVENT, event => {
         expandRuns(session.document, (event as CustomEvent<string>).detail);
@@ -60,5 +64,13 @@ const plugin: JupyterFrontEndPlugin<void> = {
     });
   }
 };
+
+function makeMenu({ commands }: JupyterFrontEnd): Menu {
+  const menu = new Menu({ commands });
+  menu.title.label = 'RLM';
+  menu.addClass('rlm-CellMenu');
+  CELL_MENU.forEach(command => menu.addItem(command ? { command } : { type: 'separator' }));
+  return menu;
+}
 
 export default plugin;

@@ -5,19 +5,10 @@
 import type { IOutput } from '@jupyterlab/nbformat';
 import type { IDisposable } from '@lumino/disposable';
 
+import { markStale, showBranch } from './branches';
 import { rlmOf } from './document';
-import type {
-  CellMetadata,
-  Finish,
-  FromKernel,
-  HelloAck,
-  Insert,
-  NodeState,
-  RunEnd,
-  RunStart,
-  RunState,
-  Start
-} from './protocol';
+import { markWritten } from './marks';
+import type { AckNode, AckRun, CellMetadata, Finish, HelloAck, Insert, Kept, MessageOf, RunMessage } from './protocol';
 import type { Run } from './runs';
 import type { Session } from './session';
 
@@ -47,7 +38,8 @@ export class LiveCells implements IDisposable {
 
   /** The model writes this cell right now. */
   isWriting(cellId: string): boolean {
-    return this._writing.has(cellId);
+    const waits = this._session.runs.waiting().some(each => each.waits.cell_id === cellId);
+    return this._writing.has(cellId) && !waits;
   }
 
   /** Watch the notebook for cells the person deletes. */
@@ -74,22 +66,25 @@ export class LiveCells implements IDisposable {
     this._writing.clear();
   }
 
-  handle(message: Exclude<FromKernel, { type: 'dock' }>): void {
-    if (message.type === 'hello_ack') {
-      return this._onHelloAck(message);
-    }
+  handle(message: RunMessage): void {
     if (message.type === 'run_start') {
       return this._onRunStart(message);
     }
-    const run = this._session.runs.get(message.run_id);
+    if (message.type === 'show') {
+      return showBranch(this._session, message);
+    }
+    const { runs } = this._session;
+    const run = runs.get(message.run_id);
     if (!run) {
       return;
     }
     switch (message.type) {
       case 'status': {
-        const { state, text, turn } = message;
-        return this._session.runs.update(run, { state, text, turn: turn ?? run.turn });
+        const { state, text, turn, steers } = message;
+        return runs.update(run, { state, text, turn: turn ?? run.turn, steers: steers ?? run.steers });
       }
+      case 'waiting':
+        return runs.update(run, { waiting: message.waiting });
       case 'run_end':
         return this._onRunEnd(run, message);
       default:
@@ -100,7 +95,7 @@ export class LiveCells implements IDisposable {
     }
   }
 
-  private _onCell(run: Run, message: Exclude<FromKernel, { type: 'hello_ack' | 'dock' }>): void {
+  private _onCell(run: Run, message: RunMessage): void {
     switch (message.type) {
       case 'insert':
         return this._onInsert(run, message);
@@ -111,19 +106,22 @@ export class LiveCells implements IDisposable {
         return this._onStart(message);
       case 'finish':
         return this._onFinish(message);
+      case 'stale':
+        return markStale(this._session, run, message);
     }
   }
 
-  private _onRunStart(message: RunStart): void {
+  private _onRunStart(message: MessageOf<'run_start'>): void {
     const { document, runs, follow } = this._session;
     const run = runs.start(message);
     if (!this._session.mayChange(run.owner)) {
       return;
     }
     const dead = new Set(message.superseded);
+    const kept = new Set((message.kept ?? []).map(each => each.cell_id));
     document.remove(cell => {
       const { run_id, anchor } = rlmOf(cell);
-      if (!run_id || run_id === run.id) {
+      if (!run_id || run_id === run.id || kept.has(cell.id)) {
         return false;
       }
       const gone = dead.has(run_id) || (!!anchor && anchor === run.anchorId);
@@ -133,10 +131,26 @@ export class LiveCells implements IDisposable {
       }
       return gone;
     });
+    message.kept?.forEach(each => this._renew(run, each));
     if (run.anchorId) {
       follow.begin(run.anchorId);
       this._reattach(run.anchorId, run.anchorMsgId);
     }
+  }
+
+  /** A cell of the run that was replaced, which belongs to the new one too: it stays as it is. */
+  private _renew(run: Run, { cell_id, node_id, metadata, badge }: Kept): void {
+    const { document } = this._session;
+    const cell = document.cell(cell_id);
+    if (cell) {
+      document.annotate(cell_id, { ...metadata.rlm, ...(badge ? { badge } : {}), stale: false, ran: false });
+      this._keep(run, { cell_id, node_id, msg_id: null });
+    }
+  }
+
+  /** These cells go: it is not the person who deletes them. */
+  release(cellIds: string[]): void {
+    cellIds.forEach(id => this._known.delete(id));
   }
 
   private _onInsert(run: Run, message: Insert): void {
@@ -162,9 +176,10 @@ export class LiveCells implements IDisposable {
     }
   }
 
-  private _onStart(message: Start): void {
+  private _onStart(message: MessageOf<'start'>): void {
     const { document, binder, kernel, runs, recordTiming } = this._session;
     this._writing.delete(message.cell_id);
+    markWritten(document, message.cell_id);
     const cell = document.codeWidget(message.cell_id);
     if (cell && kernel) {
       void binder.start(kernel, cell, message.msg_id, recordTiming);
@@ -192,20 +207,18 @@ export class LiveCells implements IDisposable {
     follow.grown(message.cell_id);
   }
 
-  private _onRunEnd(run: Run, message: RunEnd): void {
+  private _onRunEnd(run: Run, message: MessageOf<'run_end'>): void {
     for (const cellId of this._writing) {
       this._session.document.render(cellId);
     }
     this._writing.clear();
     this._session.follow.end();
-    this._session.runs.update(run, {
-      live: false,
-      state: 'ended',
-      text: message.text ?? run.text
-    });
+    const { outcome, text, limits } = message;
+    this._session.runs.end(run, { outcome, text: text ?? run.text, limits: limits ?? [] });
   }
 
-  private _onHelloAck(message: HelloAck): void {
+  /** This page came late: bring it up to what has happened. */
+  welcome(message: HelloAck): void {
     for (const state of message.runs) {
       const { document, runs } = this._session;
       const anchor = state.anchor_cell_id;
@@ -215,6 +228,9 @@ export class LiveCells implements IDisposable {
       }
       for (const node of state.nodes) {
         this._restore(run, state, node);
+      }
+      for (const cellId of state.stale ?? []) {
+        document.annotate(cellId, { stale: true });
       }
       if (run.live) {
         this._reattach(anchor, run.anchorMsgId);
@@ -226,13 +242,18 @@ export class LiveCells implements IDisposable {
   }
 
   /** Bring one cell up to what the kernel knows of it; what is finished here already is the person's. */
-  private _restore(run: Run, state: RunState, node: NodeState): void {
+  private _restore(run: Run, state: AckRun, node: AckNode): void {
     const { document, binder, kernel } = this._session;
     const added = document.insert(node, node.source);
     const open = node.status === 'writing' || node.status === 'running';
     this._keep(run, node);
-    if (added || open) {
+    // While it waits for a decision the person may be editing it.
+    const waits = run.waiting.some(each => each.cell_id === node.cell_id);
+    if (added || (open && !waits)) {
       document.setSource(node.cell_id, node.source);
+    }
+    if (node.status !== 'writing') {
+      markWritten(document, node.cell_id, node.source);
     }
     const cell = document.codeCell(node.cell_id);
     const bare = cell && cell.outputs.length === 0 && cell.executionCount === null;
@@ -267,7 +288,7 @@ export class LiveCells implements IDisposable {
   }
 
   /** The run ended while no page was there; once the answer stands in the notebook it is the person's. */
-  private _restoreAnswer(anchor: string, state: RunState, outputs: IOutput[]): void {
+  private _restoreAnswer(anchor: string, state: AckRun, outputs: IOutput[]): void {
     const cell = this._session.document.codeCell(anchor);
     const known = cell?.outputs.toJSON().some(output => runIdOf(output) === state.run_id);
     if (cell && !known) {
@@ -276,7 +297,7 @@ export class LiveCells implements IDisposable {
     }
   }
 
-  private _annotate(cellId: string, told: Pick<Finish, 'badge' | 'usage'>): void {
+  private _annotate(cellId: string, told: Pick<AckNode, 'badge' | 'usage'>): void {
     const fields: CellMetadata = {};
     if (told.badge) {
       fields.badge = told.badge;

@@ -16,7 +16,7 @@ class RunLine extends Widget implements IRenderMime.IRenderer {
     const cells = Array.isArray(run?.cells) ? run.cells.length : 0;
     const button = document.createElement('button');
     button.type = 'button';
-    button.className = 'rlm-RunBar-button';
+    button.className = 'rlm-Button';
     button.textContent = `Show as ${cells} ${cells === 1 ? 'cell' : 'cells'}`;
     button.onclick = () => {
       this.node.dispatchEvent(new CustomEvent(EXPAND_EVENT, { bubbles: true, detail: run?.run_id ?? '' }));

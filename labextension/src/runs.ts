@@ -4,7 +4,7 @@
 
 import { ISignal, Signal } from '@lumino/signaling';
 
-import type { RunStart, RunState, RunStatus } from './protocol';
+import type { AckRun, MessageOf, MeterDict, Outcome, RunState, WaitingDict } from './protocol';
 
 export interface Run {
   readonly id: string;
@@ -13,10 +13,20 @@ export interface Run {
   /** The client that may change a shared document. */
   owner: string;
   live: boolean;
-  state: RunStatus;
+  state: RunState;
   text: string;
   turn: number | null;
+  /** How it ended, where this page saw the end. */
+  outcome: Outcome | null;
+  /** What waits for the person's decision. */
+  waiting: WaitingDict[];
+  /** What the person told the model, and it has not heard yet. */
+  steers: string[];
+  /** Limits that ended it. */
+  limits: MeterDict[];
 }
+
+type Change = Partial<Omit<Run, 'id' | 'anchorId' | 'anchorMsgId'>>;
 
 /**
  * Runs by id and by the `%%rlm` cell they belong to. Does not touch the document.
@@ -41,7 +51,12 @@ export class Runs {
     return [...this._byId.values()].reverse().find(run => run.live);
   }
 
-  start(message: RunStart): Run {
+  /** Everything that waits for a decision, with its run. */
+  waiting(): { run: Run; waits: WaitingDict }[] {
+    return [...this._byId.values()].flatMap(run => run.waiting.map(waits => ({ run, waits })));
+  }
+
+  start(message: MessageOf<'run_start'>): Run {
     for (const runId of message.superseded) {
       this._byId.delete(runId);
     }
@@ -53,11 +68,15 @@ export class Runs {
       live: true,
       state: 'running',
       text: 'starting',
-      turn: null
+      turn: null,
+      outcome: null,
+      waiting: [],
+      steers: [],
+      limits: []
     });
   }
 
-  restore(state: RunState): Run {
+  restore(state: AckRun): Run {
     return this._keep({
       id: state.run_id,
       anchorId: state.anchor_cell_id,
@@ -66,20 +85,48 @@ export class Runs {
       live: state.live,
       state: state.live ? state.state : 'ended',
       text: state.text,
-      turn: null
+      turn: null,
+      outcome: null,
+      waiting: state.live ? (state.waiting ?? []) : [],
+      steers: state.live ? (state.steers ?? []) : [],
+      limits: state.live ? [] : (state.limits ?? [])
     });
   }
 
-  update(run: Run, change: Partial<Pick<Run, 'live' | 'state' | 'text' | 'turn'>>): void {
+  /** Another branch is shown at this cell: it stands for the cell from now on. */
+  show(runId: string, anchorId: string, text: string, owner: string): Run {
+    const known = this._byId.get(runId);
+    return this._keep({
+      id: runId,
+      anchorId,
+      anchorMsgId: known?.anchorMsgId ?? '',
+      owner: known?.owner ?? owner,
+      live: false,
+      state: 'ended',
+      text,
+      turn: null,
+      outcome: known?.outcome ?? null,
+      waiting: [],
+      steers: [],
+      limits: known?.limits ?? []
+    });
+  }
+
+  update(run: Run, change: Change): void {
     Object.assign(run, change);
     this._changed.emit(run);
+  }
+
+  /** The run is over. */
+  end(run: Run, change: Change): void {
+    this.update(run, { ...change, live: false, state: 'ended', waiting: [], steers: [] });
   }
 
   /** The kernel is gone: whatever ran has ended. */
   endAll(text: string): void {
     for (const run of this._byId.values()) {
       if (run.live) {
-        this.update(run, { live: false, state: 'ended', text });
+        this.end(run, { text });
       }
     }
   }

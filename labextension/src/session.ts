@@ -3,7 +3,8 @@
  * tells into the document.
  */
 
-import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { Cell } from '@jupyterlab/cells';
+import { Notebook, NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import type { IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
@@ -11,9 +12,22 @@ import { Signal } from '@lumino/signaling';
 import { Binder } from './bind';
 import { NotebookDocument } from './document';
 import { Follow } from './follow';
-import { COMM_TARGET, FromKernel, PROTOCOL, Steering, ToKernel, parse } from './protocol';
 import { LiveCells } from './livecells';
+import { Undones } from './marks';
+import {
+  COMM_TARGET,
+  DecisionDict,
+  FromKernel,
+  PROTOCOL,
+  Steering,
+  ToKernel,
+  Undone,
+  WaitingDict,
+  parse
+} from './protocol';
+import { Rerun, tellFault } from './rerun';
 import { Runs } from './runs';
+import { tell } from './tell';
 
 const LOST = 'The kernel ended, and the run with it.';
 
@@ -29,6 +43,8 @@ export class Session implements IDisposable {
     this.document = new NotebookDocument(panel);
     this.follow = new Follow(panel, this.document);
     this.live = new LiveCells(this);
+    this.rerun = new Rerun(this);
+    NotebookActions.executed.connect(this._onExecuted, this);
     const context = panel.sessionContext;
     context.kernelChanged.connect(this._onKernelChanged, this);
     context.statusChanged.connect(this._onStatus, this);
@@ -46,6 +62,10 @@ export class Session implements IDisposable {
   readonly binder = new Binder();
   readonly follow: Follow;
   readonly live: LiveCells;
+  readonly rerun: Rerun;
+  readonly undones = new Undones();
+  /** Models that can be asked. */
+  models: string[] = [];
 
   get isDisposed(): boolean {
     return this._isDisposed;
@@ -63,6 +83,15 @@ export class Session implements IDisposable {
     }
     const spec = this.panel.sessionContext.specsManager.specs?.kernelspecs[name];
     return name === 'rlm' || spec?.metadata?.['rlm'] === true;
+  }
+
+  /** Whether messages reach the kernel. */
+  get isConnected(): boolean {
+    return !!this._comm && !this._comm.isDisposed;
+  }
+
+  get isBusy(): boolean {
+    return this.kernel?.status === 'busy';
   }
 
   get recordTiming(): boolean {
@@ -121,11 +150,28 @@ export class Session implements IDisposable {
     }
   }
 
+  /** Tell the model something with its next turn. */
+  tell(runId: string, text: string): void {
+    if (text) {
+      this.send({ type: 'steer', run_id: runId, text });
+    }
+  }
+
+  decide(waits: WaitingDict, decision: DecisionDict): void {
+    this.send({ type: 'decision', id: waits.id, decision });
+  }
+
+  /** Put Python back to before this cell. */
+  undo(cellId: string): void {
+    this.send({ type: 'undo', cell_id: cellId });
+  }
+
   dispose(): void {
     if (this._isDisposed) {
       return;
     }
     this._isDisposed = true;
+    NotebookActions.executed.disconnect(this._onExecuted, this);
     window.removeEventListener('pagehide', this._onPageHide);
     window.removeEventListener('pageshow', this._onPageShow);
     this._close();
@@ -133,6 +179,7 @@ export class Session implements IDisposable {
     this.follow.dispose();
     this.live.dispose();
     Signal.clearData(this.runs);
+    Signal.clearData(this.undones);
     Signal.clearData(this);
   }
 
@@ -142,14 +189,41 @@ export class Session implements IDisposable {
     if (!message || this._isDisposed) {
       return;
     }
-    if (message.type === 'dock') {
-      this._dock(message.model_id, true);
-      return;
+    switch (message.type) {
+      case 'dock':
+        return this._dock(message.model_id, true);
+      case 'quoted':
+        return this.rerun.onQuoted(message.ask_id, message.quote);
+      case 'problem':
+        return this.rerun.onProblem(message);
+      case 'go':
+        return this.rerun.go(message);
+      case 'jump':
+        return void this.document.reveal(message.cell_id).catch(tellFault);
+      case 'undone':
+        return this._onUndone(message);
+      case 'hello_ack':
+        this.models = message.models ?? [];
+        if (message.panel) {
+          this._dock(message.panel, false);
+        }
+        return this.live.welcome(message);
+      default:
+        return this.live.handle(message);
     }
-    if (message.type === 'hello_ack' && message.panel) {
-      this._dock(message.panel, false);
+  }
+
+  private _onUndone({ cell_ids, text }: Undone): void {
+    this.undones.add(cell_ids);
+    if (text) {
+      tell('info', text);
     }
-    this.live.handle(message);
+  }
+
+  private _onExecuted(_: unknown, { notebook, cell }: { notebook: Notebook; cell: Cell }): void {
+    if (notebook === this.panel.content) {
+      this.undones.remove(cell.model.id);
+    }
   }
 
   private _onKernelChanged(): void {
@@ -174,6 +248,8 @@ export class Session implements IDisposable {
     this.binder.clear();
     this.runs.endAll(LOST);
     this.live.forget();
+    this.rerun.forget();
+    this.undones.clear();
   }
 
   private _close(): void {
