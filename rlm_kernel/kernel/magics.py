@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from rlm_kernel.engine.edits import EditDict
 from rlm_kernel.engine.gate import DecisionDict
 from rlm_kernel.engine.settings import OPTIONS, Settings, chosen, parse, usage_lines
 from rlm_kernel.engine.settings import complete as complete_option
@@ -18,7 +16,6 @@ from rlm_kernel.usage import count, money
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rlm_kernel.engine.edits import EditKind
     from rlm_kernel.engine.gate import WaitingDict
     from rlm_kernel.engine.settings import Value
     from rlm_kernel.models.registry import Registry
@@ -27,9 +24,10 @@ if TYPE_CHECKING:
 QUESTION = re.compile(r"\s*%%rlm(?=\s|\?|$)")
 HELP = re.compile(r"\s*(\?{1,2}\s*%{1,2}rlm|%{1,2}rlm\s*\?{1,2})\s*")
 LINE = re.compile(r"\s*%rlm(?=\s|$)")
-GO_ON = re.compile(r"\s*%rlm[ \t]+(continue|resume|rerun)(?=\s|$)([^\n]*)\s*")
+GO_ON = re.compile(r"\s*%rlm[ \t]+(continue|resume)(?=\s|$)([^\n]*)\s*")
 ORDER = re.compile(r"\s*%rlm[ \t]+(pause|resume|step|stop|approve|reject|steer)(?=\s|$)([^\n]*)\s*")
 COMMANDS = {
+    "load": "load documents as `context`: files, folders, zips, patterns; --as NAME for another variable",
     "key": "type the endpoint's API key; the kernel keeps it until it ends, the notebook never has it",
     "panel": "show the panel with the tree of calls",
     "pause": "pause the run at its next cell or call",
@@ -41,9 +39,10 @@ COMMANDS = {
     "reject": "refuse what waits for you; what stands behind it is told to the model",
     "steer": "say something to the model; it is told with its next turn",
     "undo": "put Python back to before In [N], or before the last cell",
-    "rerun": "run again from a node of the tree: NODE --again, --prompt FILE, --reply FILE, --code FILE, --hint TEXT",
+    "rerun": "run again from a node of the tree, with a change: --again, --model NAME, --prompt, --reply, --code, --hint",
 }
 BEHIND = {
+    "load": "PATH… [--as NAME]",
     "approve": "[always | first N]",
     "reject": "[REASON]",
     "steer": "TEXT",
@@ -52,32 +51,19 @@ BEHIND = {
     "rerun": "NODE …",
 }
 """What may stand behind a command."""
-EDITS = {
-    "--again": "again",
-    "--prompt": "prompt",
-    "--reply": "reply",
-    "--code": "code",
-    "--hint": "hint",
-    "--model": "model",
-}
-"""The flags of ``%rlm rerun``, and the kind of edit each stands for."""
 WITH_VALUE = frozenset(option.flag for option in OPTIONS if option.kind != "flag")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A ``%%rlm`` cell, read; or ``%rlm continue``, ``%rlm resume`` and ``%rlm rerun``."""
+    """A ``%%rlm`` cell, read; or ``%rlm continue`` and ``%rlm resume``."""
 
     question: str
     """Empty where it is to go on with another."""
     settings: Settings
-    how: Literal["ask", "continue", "resume", "rerun"] = "ask"
+    how: Literal["ask", "continue", "resume"] = "ask"
     limits: dict[str, Value] = field(default_factory=dict)
     """Where it goes on: the limits that stand behind it, by their names in `Limits`."""
-    node_id: str = ""
-    """Where it is run again: from which node."""
-    edit: EditDict | None = None
-    """What is changed there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +82,7 @@ def is_question(code: str) -> bool:
 
 
 def is_go_on(code: str) -> bool:
-    """Tell whether a cell is nothing but ``%rlm continue``, ``%rlm resume`` or ``%rlm rerun``."""
+    """Tell whether a cell is nothing but ``%rlm continue`` or ``%rlm resume``, with options or without."""
     return bool(GO_ON.fullmatch(code))
 
 
@@ -136,44 +122,8 @@ def read_question(code: str, base: Settings) -> Asked:
 
 
 def _read_go_on(how: str, words: list[str], base: Settings) -> Asked:
-    if how == "rerun":
-        return _read_rerun(words, base)
     limits = {name: value for name, value in chosen(words).items() if hasattr(base.limits, name)}
     return Asked("", parse(words, base), cast("Literal['continue', 'resume']", how), limits)
-
-
-def _read_rerun(words: list[str], base: Settings) -> Asked:
-    """Read what stands behind ``%rlm rerun``: a node, what is changed, and options of the run that comes of it."""
-    if not words or words[0].startswith("-"):
-        raise InputError("%rlm rerun needs the id of a node.", "The panel shows it; rlm-kernel trace show last too.")
-    node_id, rest, others = words[0], words[1:], list[str]()
-    edit = EditDict(kind="again")
-    while rest:
-        flag, given, value = rest.pop(0).partition("=")
-        if flag == "--anyway":
-            edit["anyway"] = True
-        elif flag == "--again":
-            edit["kind"] = "again"
-        elif flag not in EDITS:
-            others.append(f"{flag}{given}{value}")
-        elif not given and not rest:
-            raise InputError(f"{flag} needs a value.", "Give a model's name, a hint, or the name of a file.")
-        elif flag == "--model":
-            edit["model"] = value if given else rest.pop(0)
-        else:
-            edit["kind"] = cast("EditKind", EDITS[flag])
-            told = value if given else rest.pop(0)
-            edit["text"] = told if flag == "--hint" else _read_text(told)
-    if edit.get("model") and edit["kind"] == "again":
-        edit["kind"] = "model"
-    return Asked("", parse(others, base), "rerun", node_id=node_id, edit=edit)
-
-
-def _read_text(name: str) -> str:
-    try:
-        return Path(name).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{name} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}.") from error
 
 
 def _split_options(line: str) -> tuple[str, str]:
@@ -335,6 +285,8 @@ def complete(code: str, pos: int, models: Iterable[str]) -> dict[str, Any] | Non
         words.append("")
     if not words:
         return None
+    if words[0] == "load" and len(words) > 1:
+        return None  # a path: the process that will read it looks
     matches = complete_option(words, models)
     if len(words) == 1 and not before.lstrip().startswith("%%"):
         matches = [name for name in COMMANDS if name.startswith(words[0])] + matches

@@ -125,32 +125,6 @@ def test_decisions_as_a_line():
         magics.read_decision(magics.Command("approve"), [])
 
 
-def test_rerun_as_a_line(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "new.py").write_text("x = 2\n")
-
-    def read(line):
-        asked = magics.read_question(f"%rlm rerun {line}", Settings())
-        assert asked.how == "rerun"
-        return asked.node_id, asked.edit, asked.settings.limits.turns
-
-    assert read("r1/t2 --again") == ("r1/t2", {"kind": "again"}, 20)
-    assert read("r1/t2 --code new.py --anyway --max-turns 3") == (
-        "r1/t2",
-        {"kind": "code", "text": "x = 2\n", "anyway": True},
-        3,
-    )
-    assert read("r1/t2/c1 --model=big") == ("r1/t2/c1", {"kind": "model", "model": "big"}, 20)
-    assert read("r1 --hint 'look twice' --model big") == (
-        "r1",
-        {"kind": "hint", "text": "look twice", "model": "big"},
-        20,
-    )
-    for line, says in (("", "id of a node"), ("r1 --code no.py", "no.py cannot be read"), ("r1 --prompt", "a value")):
-        with pytest.raises(InputError, match=says):
-            read(line)
-
-
 def test_limits_behind_continue_are_known_also_where_they_are_the_usual_ones():
     asked = magics.read_question("%rlm continue --max-turns 20 --model b", Settings())
     assert (asked.how, asked.limits, asked.settings.model) == ("continue", {"turns": 20}, "b")
