@@ -1,0 +1,79 @@
+"""``rlm-kernel bench``: the score is what the leaf's errors imply, to the last digit."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("words", "tasks", "wrong"),
+    [
+        (["oolong", "--size", "64", "--oracle", "0.15"], 20, True),
+        (["pairs", "--size", "64", "--oracle", "0.1", "--tasks", "5"], 5, True),
+        (["sniah", "--size", "60_000", "--oracle", "0.5", "--tasks", "8"], 8, True),
+        (["oolong", "--size", "32", "--oracle", "0", "--tasks", "4"], 4, False),
+    ],
+)
+def test_the_score_is_what_the_errors_imply(
+    run_cli: Callable[..., subprocess.CompletedProcess[str]], folder: Path, words: list[str], tasks: int, wrong: bool
+) -> None:
+    done = run_cli("bench", *words, "--json", "--out", "out.jsonl")
+
+    assert done.returncode == 0, done.stderr
+    sums = json.loads(done.stdout)
+    head, *results = map(json.loads, (folder / "out.jsonl").read_text().splitlines())
+    assert head["bench"] == words[0]
+    assert len(results) == sums["tasks"] == sums["answered"] == tasks
+    assert [each["score"] for each in results] == [each["implied"] for each in results]
+    assert sums["score"] == sums["implied"]
+    assert (sums["score"] < 1) == wrong
+    assert sums["cost_usd"] == 0
+    assert all(each["usage"]["calls"] > 1 for each in results)
+
+
+def test_a_model_is_asked_within_its_limits_and_failures_score_nothing(
+    run_cli: Callable[..., subprocess.CompletedProcess[str]], folder: Path, script: Callable[..., str]
+) -> None:
+    model = script("```python\nFINAL('Label: location')\n```", repeat=True)
+    done = run_cli("bench", "oolong", "--size", "32", "--tasks", "3", "--model", model)
+
+    assert done.returncode == 0, done.stderr
+    assert "over 3 tasks" in done.stdout
+    assert "3 answered" in done.stdout
+    results = [json.loads(line) for line in (folder / "bench-oolong-32-seed1.jsonl").read_text().splitlines()[1:]]
+    assert {each["implied"] for each in results} == {None}
+    assert all(each["score"] in (0.0, 1.0) for each in results if each["answer"] == "Label: location")
+
+    done = run_cli("bench", "sniah", "--tasks", "1", "--model", script(), "--out", "failed.jsonl")
+    assert "score 0.0000" in done.stdout
+    assert "failed: The script has no reply left" in done.stderr
+
+
+def test_results_are_not_overwritten_and_wrong_words_are_named(
+    run_cli: Callable[..., subprocess.CompletedProcess[str]], folder: Path
+) -> None:
+    (folder / "out.jsonl").write_text("mine")
+
+    done = run_cli("bench", "pairs", "--out", "out.jsonl")
+    assert (done.returncode, (folder / "out.jsonl").read_text()) == (2, "mine")
+    assert "is there already. Give another name with --out, or --overwrite." in done.stderr
+    for words, said in (
+        (["oolong", "--size", "3"], "out of range. Give 16 to"),
+        (["oolong", "--size", "many"], "--size takes a whole number"),
+        (["oolong", "--oracle", "2"], "--oracle takes an error rate from 0 to 1"),
+        (["oolong", "--items", "none.jsonl"], "none.jsonl cannot be read"),
+        (["sniah", "--haystack", "none.txt"], "none.txt cannot be read"),
+        (["other"], "invalid choice"),
+    ):
+        done = run_cli("bench", *words)
+        assert done.returncode == 2, words
+        assert said in done.stderr
+    assert [each.name for each in folder.iterdir()] == ["out.jsonl"]
