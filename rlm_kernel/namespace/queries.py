@@ -128,22 +128,30 @@ class Queries:
         """List the variables of the namespace with type and size."""
         return show_vars(self.user_ns(), self.origins)
 
-    def load(self, path: str | os.PathLike[str], name: str | None = "context") -> Document:
-        """Load a document and make it the context.
+    def load(
+        self,
+        *paths: str | os.PathLike[str],
+        name: str | None = "context",
+        kind: str | None = None,
+        encoding: str | None = None,
+    ) -> Document:
+        """Load documents and make them the context.
 
         Args:
-            path: The file.
+            *paths: Files, folders, zips, patterns like ``src/**/*.py``. Several become one document with ``files``.
             name: The variable it becomes; ``None`` sets none.
+            kind: The format, where the file's name does not tell it; ``"text"`` takes anything as it is.
+            encoding: What a text is in, where that is neither UTF-8 nor UTF-16.
 
         Returns:
-            The document, a text that knows where its pages and sections are.
+            The document, a text that knows where its pages, sections, rows and files are.
 
         Raises:
-            ContextError: It cannot be loaded; the message names the file and what to do.
+            ContextError: It cannot be loaded; the message names the file and what to do. The variable stays as it was.
         """
-        from rlm_kernel.contexts.load import load
+        from rlm_kernel.namespace.loading import load_documents
 
-        document = load(path)
+        document = load_documents(paths, kind, encoding)
         if name is not None:
             self.user_ns()[name] = document
         return document

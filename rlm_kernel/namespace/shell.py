@@ -13,12 +13,14 @@ from traitlets.config import Config
 
 from rlm_kernel.errors import RlmError
 from rlm_kernel.namespace import comms
+from rlm_kernel.namespace.loading import is_load, load_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
     from rlm_kernel.namespace.calls import Calls
+    from rlm_kernel.namespace.loading import Load
 
 
 class Publish(Protocol):
@@ -158,9 +160,10 @@ class Reader:
 
 @magics_class
 class RlmMagics(Magics):
-    """``%rlm`` as the namespace sees it: the kernel answers."""
+    """``%rlm`` as the namespace sees it: ``%rlm load`` is done here, everything else the kernel answers."""
 
     calls: Calls
+    load: Load
 
     @line_cell_magic
     def rlm(self, line: str, cell: str | None = None) -> None:
@@ -171,6 +174,9 @@ class RlmMagics(Magics):
         if cell is not None:
             raise UsageError("%%rlm must be the first line of a cell of its own.")
         shell = cast("Shell", self.shell)
+        if is_load(line):
+            print(load_line(line, type(self).load))  # noqa: T201 - a magic's output
+            return
         try:
             text = self.calls.call({"t": "magic", "line": line, "p": shell.parent_id()})
         except RlmError as error:
@@ -240,6 +246,6 @@ def make_shell(publish: Publish, calls: Calls, names: dict[str, Any]) -> tuple[S
         publisher.session = session
     cast("Any", shell.displayhook).topic = b"execute_result"
     shell.set_custom_exc((RlmError,), Shell.show_rlm_error)  # type: ignore[no-untyped-call]
-    RlmMagics.calls = calls
+    RlmMagics.calls, RlmMagics.load = calls, names["load"]
     shell.register_magics(RlmMagics)
     return shell, reader
