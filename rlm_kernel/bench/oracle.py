@@ -30,7 +30,8 @@ PER_CALL = 25
 CHUNK = 50_000
 """Characters that one call reads for a needle."""
 OVERLAP = 200
-TIE = "a tie"
+TIE = "none"
+"""Said where no answer is right: labels that tie, no pair that fits."""
 _ASKED = re.compile(r"^(\d+)\. (.*)$", re.MULTILINE)
 _NEEDLE = re.compile(r"special magic \w+s for ([\w-]+) is: (.+?)\.$", re.MULTILINE)
 
@@ -47,7 +48,7 @@ for part, reply in zip(parts, llm_query_batched(asked)):
         labels[part[int(n) - 1]] = label
 rows = lines.read_rows(str(context), lambda text: labels.get(text, "unknown"))
 said = {module}.solve({spec!r}, rows)
-FINAL("{prefix}" + ({tie!r} if said is None else said))
+FINAL("{prefix}" + (said or {tie!r}))
 """
 _NEEDLE_CELL = """\
 text = str(context)
@@ -122,7 +123,7 @@ def implied(task: Task, rows: Sequence[Row], oracle: Oracle) -> float:
         values = [] if task.answer == ABSENT else task.answer.split("\n")
         return score(task, "\n".join(value for value in values if not oracle.errs(value)) or ABSENT)
     said = _solve(task.spec, with_labels(rows, oracle.label), task.kind)
-    return score(task, TIE if said is None else said)
+    return score(task, said or TIE)
 
 
 def _solve(spec: Mapping[str, object], rows: Sequence[Row], kind: str) -> str | None:
