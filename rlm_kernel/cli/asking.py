@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rlm_kernel.cli.terminal import make_screen, plain
+from rlm_kernel.contexts.names import shown
 from rlm_kernel.engine.keeping import Keeping
 from rlm_kernel.engine.observer import Observer
 from rlm_kernel.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from rlm_kernel.cli.progress import Progress
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from rlm_kernel.ids import NodeId
     from rlm_kernel.trace.records import Node
     from rlm_kernel.trace.tree import Tree
+
+PATTERN = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,29 +89,18 @@ class Stopper:
 
 
 def load_code(paths: list[Path]) -> str:
-    """Write the cell that loads the context: one file as a document, several as a dict by name.
+    """Write the cell that loads the context: one document, also of several files, of folders and of patterns.
 
     Raises:
-        InputError: A path is not a readable file.
+        InputError: There is nothing of that name.
     """
     for path in paths:
-        if not path.is_file():
-            what = "is a folder" if path.is_dir() else "does not exist" if not path.exists() else "is not a file"
-            raise InputError(f"{path} {what}.", "Give the path of a file.")
-    if len(paths) == 1:
-        return f"load({str(paths[0].absolute())!r})"
-    lines = (
-        f"    {name!r}: load({str(path.absolute())!r}, name=None),"
-        for name, path in zip(names(paths), paths, strict=True)
-    )
-    return "\n".join(["context = {", *lines, "}"])
-
-
-def names(paths: list[Path]) -> Iterator[str]:
-    """Name each file by its last part; by its whole path where two are alike."""
-    plain = [path.name for path in paths]
-    for path, name in zip(paths, plain, strict=True):
-        yield name if plain.count(name) == 1 else str(path)
+        if not path.exists() and not PATTERN.search(str(path)):
+            raise InputError(f"{shown(path)} does not exist.", "Give the path of a file or folder, or - for standard input.")
+    written = [repr(str(path.absolute())) for path in paths]
+    if len(written) == 1:
+        return f"load({written[0]})"
+    return "\n".join(["load(", *(f"    {path}," for path in written), ")"])
 
 
 def ask(question: Question, progress: Progress | None, screen: Screen | None = None) -> Asked:
@@ -165,6 +157,7 @@ async def _converse(
         progress.open("starting Python")
     observers = [Results(asked.results), keeping, *([progress] if progress is not None else [])]
     executor, models = ProcessExecutor(), Registry()
+    keeping.watch(executor.history)
     session = Session(executor, models, question.settings, observers, keeping, pool=WarmPool(executor.process))
     try:
         await executor.start()

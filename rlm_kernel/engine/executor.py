@@ -8,24 +8,15 @@ from typing import TYPE_CHECKING, Literal, NotRequired, Protocol, TypedDict
 
 from rlm_kernel.contexts.info import ContextInfo as ContextInfo  # noqa: TC001 (others import it from here)
 from rlm_kernel.errors import RlmError
+from rlm_kernel.trace.entries import Output as Output
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rlm_kernel.engine.history import History
     from rlm_kernel.ids import CellId, NodeId
+    from rlm_kernel.trace.entries import Entry, EntryId
     from rlm_kernel.usage import UsageDict
-
-
-class Output(TypedDict, total=False):
-    """One output of a cell, as nbformat 4.5 has it (stream, display_data, execute_result, error)."""
-
-    output_type: str
-    name: str
-    text: str
-    data: dict[str, object]
-    metadata: dict[str, object]
-    execution_count: int | None
-    ename: str
-    evalue: str
-    traceback: list[str]
 
 
 class AnswerState(TypedDict):
@@ -133,20 +124,48 @@ class CellResult:
     answer: AnswerState
     execution_count: int | None = None
     outputs: list[Output] = field(default_factory=list)
+    entry: EntryId | None = None
+    """Under which it stands in the history; ``None``: in none."""
+    digest: Mapping[str, str] = field(default_factory=dict)
+    """See `Entry.digest`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redone:
+    """What came of doing an entry once more."""
+
+    status: Literal["ok", "error", "stopped", "died"] = "ok"
+    outputs: Sequence[Output] = ()
+    digest: Mapping[str, str] = field(default_factory=dict)
+    wanted_input: bool = False
+    """It asked the person for a line, and got none."""
+    used_magic: bool = False
+    """It used ``%rlm``, which was not carried out."""
 
 
 class Executor(Protocol):
     """Runs the cells of a run in a namespace.
 
     One cell at a time. Whether there is a notebook page, a terminal or nothing to look at is its own affair.
+    It writes down what is done in `history`, and moves that when another state is restored.
     """
+
+    @property
+    def history(self) -> History:
+        """What was done in the namespace."""
+        ...
 
     async def describe(self) -> NamespaceInfo:
         """Tell what is in the namespace."""
         ...
 
-    async def begin(self, queries: QueryHandler) -> None:
-        """Start a run: set ``answer`` anew and send the queries of cells to ``queries`` from now on."""
+    async def begin(self, queries: QueryHandler, *, goes_on: bool = False) -> None:
+        """Start a run: set ``answer`` anew and send the queries of cells to ``queries`` from now on.
+
+        Args:
+            queries: Answers them.
+            goes_on: Leave ``answer`` as it is: the namespace is in the middle of a run.
+        """
         ...
 
     async def run_cell(self, cell: CellRequest) -> CellResult:
@@ -167,6 +186,41 @@ class Executor(Protocol):
         Args:
             name: The variable.
             value: Anything JSON can hold; the namespace gets a copy.
+        """
+        ...
+
+    # ---- other states; none of these while a cell runs
+
+    def can_restore(self, state: EntryId) -> bool:
+        """Tell whether `restore` would succeed now."""
+        ...
+
+    async def restore(self, state: EntryId) -> bool:
+        """Put the namespace back to just before an entry (a cell, or the beginning of a run), or to a parked state.
+
+        Whether a run is going on, and its ``answer``, are as they were then; `begin` with ``goes_on`` goes on with it.
+
+        Returns:
+            ``False``: that state is not kept (any more); nothing has changed.
+        """
+        ...
+
+    async def park(self, key: EntryId) -> bool:
+        """Keep the present state, so that `restore` brings it back; ``False``: it cannot be kept."""
+        ...
+
+    async def renew(self) -> None:
+        """Put a fresh namespace with nothing in it in the place of this one; states that are kept stay."""
+        ...
+
+    async def redo(self, entry: Entry, queries: QueryHandler) -> Redone:
+        """Do once more what an entry says, on the way back to a state: nobody is shown anything.
+
+        The history moves to the entry; nothing is added to it.
+
+        Args:
+            entry: A cell gets the number it had.
+            queries: Answers the queries of its cell.
         """
         ...
 

@@ -11,21 +11,25 @@ from rlm_kernel.errors import StoreError
 from rlm_kernel.ids import NodeId
 from rlm_kernel.models.memo import Memo
 from rlm_kernel.trace.place import store_path
+from rlm_kernel.trace.tree import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from rlm_kernel.engine.history import History
     from rlm_kernel.engine.recording import Recording
     from rlm_kernel.ids import RunId
     from rlm_kernel.messages import ModelReply, ModelRequest
+    from rlm_kernel.trace.entries import Entry
     from rlm_kernel.trace.records import Node
     from rlm_kernel.trace.store import InFlight, RunRow, Store
-    from rlm_kernel.trace.tree import Tree
 
 T = TypeVar("T")
 FLUSH_SECONDS = 1.0
 LOOK_BACK = 20
 """How many runs of a notebook are looked through for its last question."""
+MOST_RUNS = 200
+"""Runs of a notebook that can be come back to."""
 CUT_OFF = "Its process was killed before it ended."
 
 
@@ -47,6 +51,7 @@ class Keeping(Observer):
         self._store: Store | None = None
         self._recording: Recording | None = None
         self._memo = Memo()
+        self._history: History | None = None
 
     @property
     def store(self) -> Store | None:
@@ -69,6 +74,8 @@ class Keeping(Observer):
             store.on_problem(lambda problem: self._tell(without(problem)))
             self._store = store
             self._recording = Recording(store, self._notebook(), attrgetter("details"))
+            for entry in self._history.entries() if self._history is not None else ():
+                store.put_entry(entry)
 
     def where(self) -> str:
         """Say where replies are kept; opens nothing."""
@@ -154,6 +161,36 @@ class Keeping(Observer):
         node.status = node.outcome = "stopped"
         node.error = f"{CUT_OFF} It was asked again as {run_id}."
         self._store.put(node)
+
+    # -- states ---------------------------------------------------------------------------------------------------
+
+    def watch(self, history: History) -> None:
+        """Keep what is done in a namespace, from its first cell on; written once the store is open."""
+        self._history = history
+        history.on_add.append(self._entry_added)
+
+    def _entry_added(self, entry: Entry) -> None:
+        if self._store is not None:
+            self._store.put_entry(entry)
+
+    def of_notebook(self) -> list[RunRow]:
+        """Give the questions of this notebook, of all sessions, newest last; none where there is no store."""
+        notebook = self._notebook()
+        rows = self._read(lambda store: store.runs(MOST_RUNS, notebook)) or []
+        return [row for row in reversed(rows) if is_question(row)]
+
+    def tree_of(self, run_id: RunId) -> Tree | None:
+        """Give a stored question with all its nodes and texts; ``None``: there is no such."""
+        return self._read(lambda store: store.tree(run_id))
+
+    def entries(self, run_id: RunId) -> list[Entry]:
+        """Give what the state at the end of a stored question came of, oldest first; empty where that is not known."""
+        return self._read(lambda store: store.path(run_id)) or []
+
+    def answers(self, entries: Iterable[Entry]) -> Tree:
+        """Give a tree with everything that cells of these entries were answered, for `replay`."""
+        wanted = list(entries)
+        return self._read(lambda store: store.answers(wanted)) or Tree()
 
     def _read(self, read: Callable[[Store], T]) -> T | None:
         store = self.store

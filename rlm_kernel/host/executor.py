@@ -14,9 +14,19 @@ from rlm_kernel.ids import new_cell_id, new_msg_id
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rlm_kernel.engine.executor import CellRequest, CellResult, NamespaceInfo, QueryDict, QueryHandler, ReplyDict
+    from rlm_kernel.engine.executor import (
+        CellRequest,
+        CellResult,
+        NamespaceInfo,
+        QueryDict,
+        QueryHandler,
+        Redone,
+        ReplyDict,
+    )
+    from rlm_kernel.engine.history import History
     from rlm_kernel.host.records import ExecuteReply
     from rlm_kernel.ids import MsgId
+    from rlm_kernel.trace.entries import Author, Entry, EntryId
 
 
 class ProcessExecutor(Executor, Listener):
@@ -52,10 +62,10 @@ class ProcessExecutor(Executor, Listener):
         """Tell what is in the namespace."""
         return cast("NamespaceInfo", await self.process.ask("describe", {}))
 
-    async def begin(self, queries: QueryHandler) -> None:
-        """Start a run: ``answer`` is new, queries of cells go to ``queries``."""
+    async def begin(self, queries: QueryHandler, *, goes_on: bool = False) -> None:
+        """Start a run: ``answer`` is new, unless it goes on; queries of cells go to ``queries``."""
         self._queries = queries
-        await self.process.ask("begin_run", {})
+        await self.process.ask("begin_run", {"goes_on": goes_on})
 
     async def end(self) -> None:
         """End the run that `begin` started."""
@@ -68,7 +78,7 @@ class ProcessExecutor(Executor, Listener):
 
     async def run_cell(self, cell: CellRequest) -> CellResult:
         """Run one cell to its end."""
-        return await self._run(cell.code, cell.cell_id)
+        return await self._run(cell.code, cell.cell_id, cell.node_id)
 
     async def run_person_cell(self, code: str) -> CellResult:
         """Run code of the person, outside or inside a run."""
@@ -79,7 +89,36 @@ class ProcessExecutor(Executor, Listener):
         if self.process.busy:
             self.process.interrupt()
 
-    async def _run(self, code: str, cell_id: str) -> CellResult:
+    # ---- states
+
+    @property
+    def history(self) -> History:
+        """What was done in the namespace."""
+        return self.process.history
+
+    def can_restore(self, state: EntryId) -> bool:
+        """Tell whether a state is kept."""
+        return self.process.can_restore(state)
+
+    async def restore(self, state: EntryId) -> bool:
+        """Put the namespace back to a state that is kept."""
+        return await self.process.restore(state)
+
+    async def park(self, key: EntryId) -> bool:
+        """Keep the present state."""
+        return await self.process.park(key)
+
+    async def renew(self) -> None:
+        """Go on with a fresh namespace."""
+        await self.process.renew()
+
+    async def redo(self, entry: Entry, queries: QueryHandler) -> Redone:
+        """Do once more what an entry says."""
+        return await self.process.redo(entry, queries)
+
+    # ---- cells
+
+    async def _run(self, code: str, cell_id: str, node_id: str | None = None) -> CellResult:
         msg_id = new_msg_id()
         header = {
             "msg_id": msg_id,
@@ -89,7 +128,9 @@ class ProcessExecutor(Executor, Listener):
             "version": "5.3",
         }
         try:
-            reply = await self.process.execute(ExecuteRequest(code, msg_id, header, cell_id=cell_id))
+            author: Author = "person" if node_id is None else "model"
+            request = ExecuteRequest(code, msg_id, header, cell_id=cell_id, author=author, node_id=node_id)
+            reply = await self.process.execute(request)
             if reply.status == "died":
                 error = {"ename": reply.ename, "evalue": reply.evalue, "traceback": reply.traceback}
                 self.published(Published("error", error, {}, [], msg_id))
@@ -134,4 +175,5 @@ def cell_result(reply: ExecuteReply, recorder: OutputRecorder, msg_id: MsgId) ->
     from rlm_kernel.engine.executor import CellResult
 
     status = "stopped" if reply.interrupted else reply.status
-    return CellResult(status, reply.answer, reply.execution_count, recorder.outputs(msg_id))
+    outputs = recorder.outputs(msg_id)
+    return CellResult(status, reply.answer, reply.execution_count, outputs, reply.entry, reply.digest)

@@ -35,6 +35,7 @@ def cell_reply(count: int, reply: Json, *, interrupted: bool) -> ExecuteReply:
         evalue=str(reply.get("evalue", "")),
         traceback=[str(line) for line in traceback] if isinstance(traceback, list) else [],
         interrupted=interrupted and not ok,
+        digest=validate.digest(reply.get("digest")),
     )
 
 

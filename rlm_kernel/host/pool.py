@@ -105,7 +105,7 @@ class ChildExecutor(ProcessExecutor):
         """Tell what is in the namespace before the run."""
         return self._info
 
-    async def begin(self, queries: QueryHandler) -> None:
+    async def begin(self, queries: QueryHandler, *, goes_on: bool = False) -> None:
         """Start the one run; ``answer`` is new as it is."""
         self._queries = queries
 

@@ -6,20 +6,29 @@ import asyncio
 import logging
 import os
 import socket
+import time
 from typing import TYPE_CHECKING
 
-from rlm_kernel.errors import InputError, NamespaceDied
+from rlm_kernel.engine.executor import Redone
+from rlm_kernel.engine.history import History
+from rlm_kernel.errors import NamespaceDied
 from rlm_kernel.host import validate
 from rlm_kernel.host.channel import Channel
+from rlm_kernel.host.noting import STEPS, Notes, new_step_id, request_of
 from rlm_kernel.host.nursery import Nursery
 from rlm_kernel.host.outcome import cell_reply, died_reply, words_of_death
-from rlm_kernel.host.parked import FORK_IS_SAFE, Parked, ParkedList
+from rlm_kernel.host.parked import FORK_IS_SAFE, START, Parked, ParkedList, in_group
 from rlm_kernel.host.records import ExecuteReply, ExecuteRequest, Json, Listener, Published
+from rlm_kernel.host.relay import Relay
+from rlm_kernel.ids import new_msg_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rlm_kernel.engine.executor import QueryHandler
+    from rlm_kernel.host.parked import StatesDict
     from rlm_kernel.host.spawn import Spawned
+    from rlm_kernel.trace.entries import Entry, EntryId
 
 __all__ = ["ExecuteReply", "ExecuteRequest", "Json", "Listener", "NamespaceProcess", "Published"]
 
@@ -32,6 +41,7 @@ class NamespaceProcess:
     """Starts, drives, interrupts, restores and ends one namespace process.
 
     - one cell at a time; a checkpoint before it, and back to it when the process dies
+    - states: those before the last cells, those that were parked, and the fresh one; and the history they belong to
     - interrupts: SIGINT, and SIGKILL where that does not help
     - a fresh process where there is no checkpoint to go back to
     - a `nursery`, forked off before the first cell, for the namespaces of child runs
@@ -65,9 +75,13 @@ class NamespaceProcess:
         if not FORK_IS_SAFE:
             self._off = "checkpoints need Linux"
         self._kill_after = kill_after
+        self.history = History()
+        """What was done in it; empty for a child run."""
+        self._notes = Notes(self.history)
         self._listener = listener
-        self._channel = Channel(listener, self, spawned)
+        self._relay = Relay(listener)
         self._for_child = spawned is not None
+        self._channel = Channel(listener if self._for_child else self._relay, self, spawned)
         self._parked = ParkedList()
         self._lock = asyncio.Lock()
         self._mending: asyncio.Task[None] | None = None
@@ -92,9 +106,13 @@ class NamespaceProcess:
         return self._running is not None
 
     @property
-    def checkpoints(self) -> list[int]:
-        """Execution counts of the cells whose state before them can be restored, oldest first."""
-        return self._parked.counts
+    def checkpoints(self) -> list[EntryId]:
+        """Names of the states that can be restored, oldest first: the cells they come before, and what was parked."""
+        return self._parked.states
+
+    async def states(self) -> StatesDict:
+        """Tell how many states are kept, and what memory that takes."""
+        return await asyncio.to_thread(self._parked.stat, self.checkpoint_refusal)
 
     # ---- start and end
 
@@ -110,10 +128,16 @@ class NamespaceProcess:
         """
         self._replacing = True
         try:
-            await self._channel.start()
-            await self._open_nursery()
+            await self._begin()
         finally:
             self._replacing = False
+
+    async def _begin(self) -> None:
+        await self._channel.start()
+        self.execution_count = 1
+        await self._open_nursery()
+        if self._off is None and not self._for_child:
+            await self._take(START)
 
     async def _open_nursery(self) -> None:
         if self._for_child or not FORK_IS_SAFE:
@@ -150,18 +174,22 @@ class NamespaceProcess:
         history      content of history_request                        content of history_reply
         comm_open, comm_msg, comm_close: content, header, metadata      {}
         describe                                                        NamespaceInfo
-        begin_run    told (optional), goes_on (optional)                {}: ``answer`` is new, unless it goes on
-        end_run                                                         {}
+        begin_run    told, goes_on, run_id (all optional)               {}: ``answer`` is new, unless it goes on
+        end_run      run_id (optional)                                  {}
         set_variable name, value (anything JSON can hold)               {}
         set_count    count: number of the next cell, code (optional)    {count}
         stat                                                            pid, rss, pss (bytes), threads
         ============ ================================================== =====================================
+
+        What begins or ends a run or sets a variable is noted in the history; before a run begins, the state is kept.
 
         Raises:
             NamespaceDied: The process ended before it answered.
             RlmError: It could not answer.
         """
         await self._mended()
+        if kind in STEPS and not self._for_child:
+            return await self._step(kind, fields)
         if kind.startswith("comm_"):
             self._channel.note_parent(fields["header"].get("msg_id"))
             self._channel.note_comm(kind, fields["content"])
@@ -197,57 +225,165 @@ class NamespaceProcess:
     async def _execute(self, request: ExecuteRequest) -> ExecuteReply:
         async with self._lock:
             await self._mended()
-            self._channel.note_parent(request.msg_id)
-            self._channel.current, self._channel.crash = request.msg_id, ""
-            self._begun = self._interrupted = self._killed = False
-            self._running = request
-            count = self.execution_count
+            if self._for_child:
+                return await self._run(request)
+            began = (time.time(), self.history.current)
+            self._relay.cell_begins(request.msg_id)
             try:
-                await self._checkpoint(request)
-                reply = await self._channel.request("exec", _fields(request))
-                self.execution_count = validate.integer(reply.get("count"), count)
-                return cell_reply(count, reply, interrupted=self._interrupted)
-            except NamespaceDied:
-                return await self._recover(count, request)
+                reply = await self._run(request)
             finally:
-                self._running = self._channel.current = None
-                if self._killer is not None:
-                    self._killer.cancel()
-                    self._killer = None
+                outputs = self._relay.cell_ended()
+            if not request.silent:
+                reply.entry = self._notes.cell(request, reply, outputs, began)
+            return reply
 
-    # ---- checkpoints
+    async def _run(self, request: ExecuteRequest) -> ExecuteReply:
+        self._channel.note_parent(request.msg_id)
+        self._channel.current, self._channel.crash = request.msg_id, ""
+        self._begun = self._interrupted = self._killed = False
+        self._running = request
+        count = self.execution_count
+        try:
+            await self._checkpoint(request)
+            reply = await self._channel.request("exec", _fields(request, digest=not self._for_child))
+            self.execution_count = validate.integer(reply.get("count"), count)
+            return cell_reply(count, reply, interrupted=self._interrupted)
+        except NamespaceDied:
+            return await self._recover(count, request)
+        finally:
+            self._running = self._channel.current = None
+            if self._killer is not None:
+                self._killer.cancel()
+                self._killer = None
+
+    async def _step(self, kind: str, fields: Json) -> Json:
+        async with self._lock:
+            entry_id = new_step_id()
+            if kind == "begin_run" and self._off is None:
+                await self._take(entry_id)
+            reply = await self._channel.request(kind, fields)
+            self._notes.step(entry_id, kind, fields)
+            return reply
+
+    async def redo(self, entry: Entry, queries: QueryHandler) -> Redone:
+        """Do once more what an entry says; nobody is shown anything, and the history only moves to it.
+
+        The state before it is kept under its id, as it was the first time.
+
+        Args:
+            entry: What to do. A cell gets the number it had.
+            queries: Answers the queries of its cell.
+
+        Raises:
+            NamespaceDied: The process ended before; a fresh one is up.
+        """
+        async with self._lock:
+            await self._mended()
+            if entry.kind != "cell":
+                if entry.kind == "begin" and self._off is None:
+                    await self._take(entry.id)
+                await self._channel.request(*request_of(entry))
+                self.history.move(entry.id)
+                return Redone()
+            return await self._redo_cell(entry, queries)
+
+    async def _redo_cell(self, entry: Entry, queries: QueryHandler) -> Redone:
+        if entry.count is not None and entry.count != self.execution_count:
+            await self._channel.request("set_count", {"count": entry.count})
+            self.execution_count = entry.count
+        msg_id = new_msg_id()
+        header = {"msg_id": msg_id, "msg_type": "execute_request", "session": "rlm", "username": "rlm", "version": "5.3"}
+        request = ExecuteRequest(
+            entry.code, msg_id, header, store_history=entry.count is not None, cell_id=entry.cell_id, entry=entry.id
+        )
+        with self._relay.again(queries) as again:
+            self._relay.cell_begins(msg_id)
+            try:
+                reply = await self._run(request)
+            finally:
+                outputs = self._relay.cell_ended()
+        if reply.status != "died":
+            self.history.move(entry.id)
+        status = "stopped" if reply.interrupted and reply.status != "died" else reply.status
+        return Redone(status, outputs, reply.digest, again.wanted_input, again.used_magic)
+
+    # ---- states
 
     async def _checkpoint(self, request: ExecuteRequest) -> None:
         if self._off is not None or request.silent or not request.store_history:
             self.checkpoint_refusal = self._off or "cells that leave no history have none"
             return
         self.checkpoint_refusal = "the process ended before it was taken"
+        self.checkpoint_refusal = await self._take(request.state)
+
+    async def _take(self, state: EntryId) -> str | None:
+        """Keep the present state under a name; gives why it cannot be kept.
+
+        Raises:
+            NamespaceDied: The process ended meanwhile.
+        """
         self._parked.make_room()
         reply = await self._channel.request("checkpoint", {})
         fds, refusal = self._channel.fds, reply.get("refusal")
         if refusal is not None or not fds:
-            self.checkpoint_refusal = str(refusal or "the process gave none")
-            return
-        self.checkpoint_refusal = None
-        self._parked.add(Parked(self.execution_count, socket.socket(fileno=fds.pop(0))))
+            return str(refusal or "the process gave none")
+        pid = validate.integer(reply.get("pid"), 0)
+        pid = pid if in_group(pid, self._channel.group) else 0
+        sock = socket.socket(fileno=fds.pop(0))
+        self._parked.add(Parked(state, self.execution_count, self.history.current, pid, sock))
         while fds:
             os.close(fds.pop())  # nothing else is sent with a descriptor
+        return None
 
-    async def restore(self, count: int) -> None:
-        """Put the namespace back to just before the cell with this execution count.
+    def can_restore(self, state: EntryId) -> bool:
+        """Tell whether a state is kept."""
+        return self._parked.get(state) is not None
 
-        Raises:
-            InputError: There is no checkpoint of that cell.
-            NamespaceDied: Its process is gone; the namespace is a fresh one.
+    async def park(self, key: EntryId) -> bool:
+        """Keep the present state under a name of its own, longer than those before cells; waits for a running cell.
+
+        Returns:
+            Whether it could be kept.
         """
         async with self._lock:
             await self._mended()
-            parked = self._parked.get(count)
+            if self._off is not None or await self._take(key) is not None:
+                return False
+            self._parked.pin(key)
+            return True
+
+    async def restore(self, state: EntryId) -> bool:
+        """Put the namespace back to just before an entry of the history, or to a parked state; waits for a running cell.
+
+        The history moves with it, and the count of cells. The state stays kept, and is among the last to be dropped.
+
+        Returns:
+            ``False``: it is not kept; nothing has changed.
+
+        Raises:
+            NamespaceDied: Its process could not take over; the namespace is a fresh one.
+        """
+        async with self._lock:
+            await self._mended()
+            parked = self._parked.get(state)
             if parked is None:
-                raise InputError(f"There is no checkpoint of cell {count}.", "Run the cells from the start again.")
+                return False
             if not await self._restore(parked):
+                self._parked.drop(state)
                 await self._fresh()
-                raise NamespaceDied(f"The checkpoint of cell {count} is gone; a fresh Python is running.")
+                raise NamespaceDied("The state that was kept could not be restored; a fresh Python is running.")
+            self._parked.pin(state)
+            return True
+
+    async def renew(self) -> None:
+        """Put a fresh namespace in the place of this one, as after a start; states that are kept stay, if they can.
+
+        Raises:
+            NamespaceDied: No process could be started.
+        """
+        async with self._lock:
+            await self._mended()
+            await self._fresh()
 
     async def _restore(self, parked: Parked) -> bool:
         """Let a parked process take over; answers whether it did."""
@@ -258,29 +394,31 @@ class NamespaceProcess:
             with theirs:
                 arrived = await self._channel.connect(ours, RESTORE_SECONDS, (parked.send_restore, theirs))
         except (OSError, TimeoutError, NamespaceDied) as error:
-            log.warning("the checkpoint of cell %d could not be restored: %s", parked.count, error)
+            log.warning("the state %s could not be restored: %s", parked.state, error)
             return False
         finally:
             self._replacing = False
         self.execution_count = parked.count
-        self._parked.drop_from(parked.count + 1)
+        self.history.move(parked.after)
         comms = arrived.get("comms")
         self._tell_replaced(self._channel.comms.intersection(comms if isinstance(comms, list) else []))
         return True
 
     async def _fresh(self) -> None:
-        """Start a new process in place of the old one."""
+        """Go on with nothing: from the state before the first cell, else in a new process in place of the old one."""
         self.fresh_starts += 1
+        start = self._parked.get(START)
+        if start is not None and await self._restore(start):
+            return
         self._replacing = True
         try:
             self._parked.clear()
             self._close_nursery()
             self._channel.end()
-            await self._channel.start()
-            await self._open_nursery()
+            self.history.move(None)
+            await self._begin()
         finally:
             self._replacing = False
-        self.execution_count = 1
         self._tell_replaced(set())
 
     def _tell_replaced(self, live: set[str]) -> None:
@@ -296,7 +434,7 @@ class NamespaceProcess:
         if self._for_child:
             raise NamespaceDied(died)
         refusal = self.checkpoint_refusal
-        parked = self._parked.get(count) if refusal is None else None
+        parked = self._parked.get(request.state) if refusal is None else None
         restored = parked is not None and await self._restore(parked)
         if not restored:
             await self._fresh()
@@ -373,8 +511,9 @@ class NamespaceProcess:
             self._channel.signal_kill()
 
 
-def _fields(request: ExecuteRequest) -> Json:
+def _fields(request: ExecuteRequest, *, digest: bool) -> Json:
     return {
+        "digest": digest and request.store_history and not request.silent,
         "code": request.code,
         "header": {**request.header, "msg_id": request.msg_id},
         "silent": request.silent,

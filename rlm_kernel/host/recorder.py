@@ -22,12 +22,13 @@ class _Stream:
     output: Output
     pieces: list[str]
     size: int
+    largest: int
 
     def add(self, text: str) -> None:
-        if self.size > LARGEST_STREAM:
+        if self.size > self.largest:
             return
         self.size += len(text)
-        self.pieces.append(text if self.size <= LARGEST_STREAM else CUT)
+        self.pieces.append(text if self.size <= self.largest else CUT)
 
 
 @dataclass(slots=True)
@@ -62,9 +63,13 @@ class OutputRecorder:
 
     Streams are joined, ``clear_output`` is obeyed, and ``update_display_data`` changes every output with that display
     id, whichever cell it is in. What goes into an ``Output`` widget is the widget's, not the cell's.
+
+    Args:
+        largest: Characters of one stream output that are kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, largest: int = LARGEST_STREAM) -> None:
+        self._largest = largest
         self._cells: dict[MsgId, _Cell] = {}
         self._displays: dict[str, list[Output]] = {}
         self._captured: dict[str, str] = {}
@@ -116,7 +121,7 @@ class OutputRecorder:
             if cell.stream is None or cell.stream.output["name"] != content["name"]:
                 output: Output = {"output_type": "stream", "name": content["name"], "text": ""}
                 cell.append(output)
-                cell.stream = _Stream(output, [], 0)
+                cell.stream = _Stream(output, [], 0, self._largest)
             cell.stream.add(content["text"])
             return
         if kind == "error":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 if TYPE_CHECKING:
     from rlm_kernel.engine.executor import AnswerState, QueryDict, ReplyDict
     from rlm_kernel.ids import MsgId
+    from rlm_kernel.trace.entries import Author, EntryId
 
 Json = dict[str, Any]
 """Content of a Jupyter message: checked to be JSON, not to have a shape."""
@@ -37,6 +38,16 @@ class ExecuteRequest:
     user_expressions: dict[str, str] = field(default_factory=dict)
     allow_stdin: bool = False
     cell_id: str | None = None
+    author: Author = "person"
+    node_id: str | None = None
+    """The turn whose cell it is."""
+    entry: EntryId = ""
+    """Under which it stands in the history, and the state before it is kept; where empty, ``msg_id``."""
+
+    @property
+    def state(self) -> EntryId:
+        """Name of the state before it."""
+        return self.entry or self.msg_id
 
 
 @dataclass(slots=True)
@@ -59,6 +70,10 @@ class ExecuteReply:
     """Died: the state before the cell is back. Otherwise a fresh process is up."""
     lost: str = ""
     """Died: a sentence for the person about what was kept and what was lost."""
+    entry: EntryId | None = None
+    """Under which it stands in the history; ``None``: in none (silent cells, those of child runs)."""
+    digest: dict[str, str] = field(default_factory=dict)
+    """See `rlm_kernel.trace.entries.Entry`."""
 
 
 class Listener(Protocol):

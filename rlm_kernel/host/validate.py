@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from rlm_kernel.engine.executor import ContextHandle
@@ -30,6 +31,11 @@ _SHAPES: dict[str, dict[str, type | tuple[type, ...]]] = {
 
 MOST_CALLS = 1_000_000
 """Calls of one query; more are a slip."""
+
+MOST_NAMES = 200
+"""Variables of one cell."""
+NAME_CHARS = 300
+"""Of a variable's name and what is said of it."""
 
 
 class Invalid(Exception):
@@ -122,6 +128,16 @@ def answer_state(value: Any) -> AnswerState:
     if isinstance(value, dict) and isinstance(value.get("content"), str):
         return {"content": value["content"], "ready": value.get("ready") is True}
     return {"content": "", "ready": False}
+
+
+def digest(value: Any) -> dict[str, str]:
+    """Check what a cell's variables are said to be; what has not the shape is left out."""
+    found = value.items() if isinstance(value, dict) else ()
+    return {
+        name: text
+        for name, text in islice(found, MOST_NAMES)
+        if isinstance(name, str) and isinstance(text, str) and len(name) + len(text) <= NAME_CHARS
+    }
 
 
 def integer(value: Any, default: int) -> int:

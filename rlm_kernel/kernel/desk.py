@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, cast, get_args
 
 from rlm_kernel.engine.keeping import Keeping
 from rlm_kernel.engine.settings import FRESH, POLICY, Policy, Settings
+from rlm_kernel.errors import InputError
+from rlm_kernel.ids import NodeId, RunId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from rlm_kernel.kernel.pages import Pages
     from rlm_kernel.kernel.services import KernelServices, Message
     from rlm_kernel.models.registry import Registry
+    from rlm_kernel.trace.records import Node
+    from rlm_kernel.trace.tree import Tree
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +44,14 @@ class Desk:
         self.environ: MutableMapping[str, str] = ChainMap({}, os.environ)
         """Where models look for keys and names: what was typed here, else the environment."""
         self.keeping = Keeping(self.say, self.notebook)
+        self.keeping.watch(kernel.process.history)
         self.made: Session | None = None
         """The session, if there is one."""
         self.on_made: list[Callable[[Session], None]] = []
         """Called with the session when it is made."""
         self.heard: Message | None = None
         """The last request that came to the session: what is to be said without being asked is said there."""
+        self._caught_up = False
         self._models: Registry | None = None
         self._executor: Executor | None = None
         self._observers: list[Observer] = []
@@ -99,6 +105,52 @@ class Desk:
         if self._models is None:
             raise RuntimeError("the session makes the models")
         return self._models
+
+    # -- nodes ----------------------------------------------------------------------------------------------------
+
+    def find(self, node_id: str) -> Tree:
+        """Give the tree with a node in it: also one of an earlier session, which becomes part of this one.
+
+        Raises:
+            InputError: It is nowhere.
+        """
+        session = self.session
+        if node_id not in session.tree and not self._adopt(RunId(node_id.partition("/")[0])):
+            raise InputError(f"There is no {node_id}.", "%rlm branches lists the questions of this notebook.")
+        if node_id not in session.tree:
+            raise InputError(f"There is no {node_id}.", "Look at its question with rlm-kernel trace.")
+        return session.tree
+
+    def find_node(self, name: str) -> Node:
+        """Give a node by its id; where only the last part is given (``t2``, ``t2/c5``), of the last question.
+
+        Raises:
+            InputError: It is nowhere.
+        """
+        if not name.startswith("run-") and (last := self._last_question()) is not None:
+            name = f"{last}/{name}"
+        return self.find(name)[NodeId(name)]
+
+    def _last_question(self) -> NodeId | None:
+        self.catch_up()
+        asked = [each for each in self.session.tree.children(None) if "opening" in each.details]
+        return asked[-1].id if asked else None
+
+    def catch_up(self) -> int:
+        """Let the earlier questions of this notebook be part of the session; gives how many were added."""
+        if self._caught_up:
+            return 0
+        self._caught_up = True
+        tree = self.session.tree
+        return sum(self._adopt(row.id) for row in self.keeping.of_notebook() if row.id not in tree)
+
+    def _adopt(self, run_id: RunId) -> bool:
+        found = self.keeping.tree_of(run_id)
+        if found is None:
+            return False
+        self.session.adopt(found)
+        self._kernel.process.history.adopt(self.keeping.entries(run_id))
+        return True
 
     async def close(self) -> None:
         """End the run that lasts and give back what is held."""

@@ -150,7 +150,13 @@ class CellExecutor(Executor):
         ident = cell.idents[0] if cell.idents else run.ident
         header = {**request["header"]}
         execute = ExecuteRequest(
-            asked.code, msg_id, header, allow_stdin=run.allow_stdin or bool(cell.idents), cell_id=cell.cell_id
+            asked.code,
+            msg_id,
+            header,
+            allow_stdin=run.allow_stdin or bool(cell.idents),
+            cell_id=cell.cell_id,
+            author="model",
+            node_id=asked.node_id,
         )
         status: CellStatus = "stopped"
         try:
@@ -165,7 +171,7 @@ class CellExecutor(Executor):
         self._answer = reply.answer
         outputs = list(self._kernel.recorder.outputs(cast("MsgId", cell.msg_id)))
         done = cast("Any", status)
-        return CellResult(done, reply.answer, reply.execution_count, outputs)
+        return CellResult(done, reply.answer, reply.execution_count, outputs, reply.entry, reply.digest)
 
     def _not_run(self, run: LiveRun, cell: LiveCell) -> CellResult:
         message = "The person removed this cell before it ran; it was not run."

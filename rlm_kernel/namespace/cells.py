@@ -53,6 +53,15 @@ class Cells:
     # ---- running
 
     def execute(self, message: Json) -> Json:
+        """Run a cell to its end, and say what became of its variables."""
+        reply = self._execute(message)
+        if message.get("digest"):
+            from rlm_kernel.namespace.digest import digests
+
+            reply["digest"] = digests(self._shell.user_ns, message["code"], self._queries.origins.bound)
+        return reply
+
+    def _execute(self, message: Json) -> Json:
         """Run a cell to its end.
 
         As in ipykernel the loop runs around every cell, so that ``asyncio.create_task`` works in any of them.
@@ -201,7 +210,7 @@ class Cells:
     def _begin_run(self, message: Json) -> Json:
         if not message.get("goes_on"):
             self._queries.begin_run()
-        self._queries.origins.begin_run(self._shell.user_ns, message.get("told"))
+            self._queries.origins.begin_run(self._shell.user_ns, message.get("told"))
         return {}
 
     def _end_run(self, message: Json) -> Json:

@@ -10,14 +10,17 @@ What does not survive a fork, and is dealt with here:
 - libraries with thread pools of their own (polars hangs when it is used after a fork): refused by name.
 - the event loop's wake-up socket: made anew. The loop polls, it has no state in the kernel (no epoll).
 - ``random``, which Python seeds anew in a fork: put back.
+- where the next byte of an open file is read or written: all forks share that, so it is put back too.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
 import socket
+import stat
 import sys
 import threading
 import time
@@ -60,7 +63,7 @@ class Checkpoints:
             return
         flush_real()
         host_end, parked_end = socket.socketpair()
-        random_state = random.getstate()
+        random_state, places = random.getstate(), _file_places()
         with warnings.catch_warnings():
             # Python warns of native threads; _refusal has decided which of them matter.
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -71,7 +74,7 @@ class Checkpoints:
                 return
         if pid == 0:
             host_end.close()
-            self._park(parked_end, random_state)
+            self._go_on(self._park(parked_end), random_state, places)
             return
         parked_end.close()
         self._children.add(pid)
@@ -118,8 +121,8 @@ class Checkpoints:
 
     # ---- the parked process
 
-    def _park(self, sock: socket.socket, random_state: tuple[Any, ...]) -> None:
-        """Wait for restores; returns in the process that takes over."""
+    def _park(self, sock: socket.socket) -> socket.socket:
+        """Wait for restores; returns in the process that takes over, with its connection to the host."""
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         connection = Connection(sock)
@@ -137,12 +140,15 @@ class Checkpoints:
                 break
             os.close(fd)
         sock.close()
-        self._take_over(socket.socket(fileno=fd), random_state)
+        return socket.socket(fileno=fd)
 
-    def _take_over(self, sock: socket.socket, random_state: tuple[Any, ...]) -> None:
-        """Go on as the namespace."""
+    def _go_on(self, sock: socket.socket, random_state: tuple[Any, ...], places: dict[int, int]) -> None:
+        """Be the namespace from now on."""
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         random.setstate(random_state)
+        for file, place in places.items():
+            with contextlib.suppress(OSError):
+                os.lseek(file, place, os.SEEK_SET)
         self._children.clear()
         for magics in self._script_magics():
             magics.event_loop = None
@@ -151,6 +157,16 @@ class Checkpoints:
         namespace.adopt(sock)
         namespace.calls.send({"t": "restored", "pid": os.getpid(), "comms": list(comms.install().comms)})
         comms.send_widget_states()
+
+
+def _file_places() -> dict[int, int]:
+    """Give the position in each regular file that is open."""
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # among them the listing itself, closed by now
+            if stat.S_ISREG(os.fstat(int(name)).st_mode):
+                found[int(name)] = os.lseek(int(name), 0, os.SEEK_CUR)
+    return found
 
 
 def _native_threads() -> Iterator[str]:

@@ -36,6 +36,8 @@ class Origins:
         self._cells: dict[str, str | None] = {}
         self._before: dict[str, int] = {}
         self._hidden: dict[str, int] = {}
+        self.bound: list[str] = []
+        """Names that the last cell has bound."""
 
     def cell_starts(self, user_ns: dict[str, Any]) -> None:
         """Remember what there is."""
@@ -44,9 +46,9 @@ class Origins:
     def cell_ended(self, user_ns: dict[str, Any], cell_id: str | None) -> None:
         """Note what a cell has bound."""
         before, self._before = self._before, {}
-        for name, value in list(user_ns.items()):
-            if before.get(name) != id(value):
-                self._cells[name] = cell_id
+        self.bound = [name for name, value in list(user_ns.items()) if before.get(name) != id(value)]
+        for name in self.bound:
+            self._cells[name] = cell_id
 
     def cell(self, name: str) -> str | None:
         """Give the cell that bound a name last, as far as it has an id."""

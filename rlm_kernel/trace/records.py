@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict, cast
 
 from rlm_kernel.usage import Usage, UsageDict
 
@@ -16,6 +16,19 @@ if TYPE_CHECKING:
 Kind = Literal["run", "turn", "call"]
 Status = Literal["pending", "running", "paused", "done", "failed", "stopped"]
 Outcome = Literal["answered", "limit", "failed", "stopped"]
+
+
+class BranchMark(TypedDict):
+    """How a branch came to be; stands in the details of its run."""
+
+    of: str
+    """The run it came of."""
+    at: str
+    """The node that was changed."""
+    edit: dict[str, object]
+    """How (see `rlm_kernel.engine.edits.EditDict`)."""
+    name: str
+    """Given by the person; empty where none was."""
 
 
 class NodeSummary(TypedDict):
@@ -35,8 +48,19 @@ class NodeSummary(TypedDict):
     started: float | None
     ended: float | None
     cell_id: str | None
+    execution_count: int | None
     usage: UsageDict
     total: UsageDict
+    stale: bool
+    """Its state has changed since: a cell above it was edited and run."""
+    branch: BranchMark | None
+    """Run: of which it is a branch."""
+    kept: str | None
+    """The node of another run that it was taken over from: it was neither asked nor run."""
+    line: int | None
+    """Call: the line of the cell that made it, from 1 on."""
+    index: int | None
+    """Call: the how-many-th of that line in its cell, from 1 on."""
 
 
 class AttemptDict(TypedDict):
@@ -103,7 +127,16 @@ class Node:
     attempts: tuple[Attempt, ...] = ()
     """The requests that were made for it, failed ones included, in order."""
     details: Mapping[str, object] = field(default_factory=dict)
-    """Run of a person: what is needed to ask the same again, as JSON can say it (settings, what the model was told)."""
+    """What else is known of it, as JSON can say it.
+
+    Run of a person: what is needed to ask the same again (settings, what the model was told); ``branch``, a `BranchMark`.
+    Turn: ``told``, what its model was told beside the cell's output. Call: ``line`` and ``index``, where it was made.
+    Any: ``kept``, the node it was taken over from.
+    """
+    entry: str | None = None
+    """Turn: under which its cell stands in the history of the namespace."""
+    stale: bool = False
+    """The state it ran in is not the one of the cells above it any more: one of them was edited and run."""
 
     def summary(self, total: Usage) -> NodeSummary:
         """Give what a row shows.
@@ -126,8 +159,14 @@ class Node:
             started=self.started,
             ended=self.ended,
             cell_id=self.cell_id,
+            execution_count=self.execution_count,
             usage=self.usage.to_dict(),
             total=total.to_dict(),
+            stale=self.stale,
+            branch=cast("BranchMark | None", self.details.get("branch")),
+            kept=cast("str | None", self.details.get("kept")),
+            line=cast("int | None", self.details.get("line")),
+            index=cast("int | None", self.details.get("index")),
         )
 
     def texts(self) -> NodeTexts:

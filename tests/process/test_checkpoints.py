@@ -7,7 +7,6 @@ import os
 
 import pytest
 
-from rlm_kernel.errors import InputError
 from rlm_kernel.host import parked
 from tests.process.conftest import Driver, group_members
 
@@ -15,19 +14,21 @@ pytestmark = pytest.mark.skipif(not parked.FORK_IS_SAFE, reason="checkpoints nee
 
 
 async def test_any_earlier_state_can_be_restored_again_and_again(ns):
-    await ns.ok("xs = []; gen = iter('abc')")
+    cells = [(await ns.ok("xs = []; gen = iter('abc')")).reply.entry]
     for number in range(3):
-        await ns.ok(f"xs.append({number}); next(gen)")
-    assert ns.process.checkpoints == [1, 2, 3, 4]
+        cells.append((await ns.ok(f"xs.append({number}); next(gen)")).reply.entry)
+    assert ns.process.checkpoints == cells
     for _ in range(3):
-        await ns.process.restore(3)
+        assert await ns.process.restore(cells[2])
         assert ns.process.execution_count == 3
-        assert ns.process.checkpoints == [1, 2, 3]
+        assert ns.process.history.current == cells[1]
+        assert set(ns.process.checkpoints) >= set(cells)
         assert await ns.value("xs, next(gen)") == "([0], 'b')"
-    await ns.process.restore(2)
+    assert await ns.process.restore(cells[1])
     assert await ns.value("xs") == "[]"
-    with pytest.raises(InputError, match="no checkpoint of cell 40"):
-        await ns.process.restore(40)
+    assert not ns.process.can_restore("another")
+    assert not await ns.process.restore("another")
+    assert await ns.value("xs") == "[]"
 
 
 async def test_a_figure_and_a_lambda_survive(ns):
@@ -103,22 +104,23 @@ async def test_many_cells_keep_processes_and_files_bounded(ns, monkeypatch):
     files = len(os.listdir("/proc/self/fd"))
     for number in range(30):
         await ns.ok(f"x = {number}")
-    assert ns.process.checkpoints == list(range(23, 31))
-    await ns.until(lambda: len(group_members(group)) <= 2 + 8)  # the namespace and its nursery
+    assert ns.process.checkpoints == [each.id for each in ns.process.history.entries()[-8:]]
+    await ns.until(lambda: len(group_members(group)) <= 3 + 8)  # the namespace, its nursery and its first state
     assert len(os.listdir("/proc/self/fd")) <= files + 8
     assert int(await ns.value("import os; len(os.listdir('/proc/self/fd'))")) < 30
     for _ in range(5):
         assert (await ns.run("import os; os._exit(1)")).reply.restored
-    await ns.until(lambda: len(group_members(group)) <= 3 + 8)
+    await ns.until(lambda: len(group_members(group)) <= 4 + 8)
     assert len(os.listdir("/proc/self/fd")) <= files + 10
 
 
 async def test_old_checkpoints_go_when_memory_is_short(ns, monkeypatch):
-    for _ in range(4):
-        await ns.ok("1")
+    cells = [(await ns.ok("1")).reply.entry for _ in range(4)]
+    assert await ns.process.restore(cells[0])  # it is pinned now
     monkeypatch.setattr(parked, "SPARE_MEMORY", 1 << 60)
-    await ns.ok("1")
-    assert ns.process.checkpoints == [3, 4, 5]
+    cells.append((await ns.ok("1")).reply.entry)
+    assert ns.process.checkpoints == [cells[0], *cells[3:]]
+    assert (await ns.process.states())["states"] == 3
 
 
 async def test_what_a_large_namespace_costs(ns):
