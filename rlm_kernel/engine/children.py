@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 from rlm_kernel.engine.budget import Ledger
 from rlm_kernel.engine.control import Stopped
+from rlm_kernel.engine.course import course_below
 from rlm_kernel.engine.executor import DepthReached, ReplyDict
+from rlm_kernel.engine.fan_out import note_answered
 from rlm_kernel.engine.occurrences import Occurrences
 from rlm_kernel.engine.opening import Opening
 from rlm_kernel.engine.queries import STOPPED, Queries
+from rlm_kernel.engine.reuse import prompt_of, sample_of, take_over
 from rlm_kernel.engine.run import Run
 from rlm_kernel.engine.settings import Settings
 from rlm_kernel.errors import LimitExceeded, RlmError
@@ -23,8 +26,12 @@ from rlm_kernel.trace.records import Node, one_line
 from rlm_kernel.usage import Limits
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rlm_kernel.engine.budget import Meter
+    from rlm_kernel.engine.course import Course
     from rlm_kernel.engine.executor import ContextHandle, Executor, Pool
+    from rlm_kernel.engine.reuse import Found
     from rlm_kernel.engine.scope import Scope
     from rlm_kernel.ids import NodeId
 
@@ -92,36 +99,56 @@ class Children:
         self._depth = scope.depth + 1
         self._twins: dict[NodeId, int] = {}
 
-    def add(self, parent: Node, number: int, prompt: str, model: str | None, batch: str | None) -> Node:
-        """Put a child into the tree."""
+    def make(
+        self, parent: Node, number: int, prompt: str, model: str, batch: str | None, details: Mapping[str, object]
+    ) -> Node:
+        """Make the node of a child; it is not in the tree yet."""
         node_id = child_id(parent.id, "run", number)
-        node = Node(
+        return Node(
             id=node_id,
             run_id=RunId(node_id),
             parent_id=parent.id,
             kind="run",
             label=one_line(prompt) or "(empty prompt)",
-            model=model or self._sub_model,
+            model=model,
             batch=batch,
             prompt=prompt,
+            details=details,
         )
-        # Asked again with the same words, a child must not be answered with what its twin was told.
-        self._twins[node_id] = self._scope.numbers.take((node.prompt, node.model))
-        self._scope.add(node)
-        return node
 
-    async def run(self, node: Node, parent: RunId, context: ContextHandle) -> None:
+    def add(self, node: Node, found: Found) -> bool:
+        """Put a child into the tree; tells whether it is known already what comes of it."""
+        done = take_over(self._scope, node, found)
+        if not done:
+            self._number(node, found)
+        self._scope.add(node)
+        return done
+
+    def _number(self, node: Node, found: Found) -> None:
+        """Number a child: asked again with the same words, it must not be answered with what its twin was told."""
+        numbers, twin = self._scope.numbers, 0
+        if found.node is not None and found.how != "new" and node.prompt == prompt_of(found.node):
+            twin = sample_of(found.node)
+            numbers.claim(_words(node), twin)
+        else:
+            twin = numbers.take(_words(node))
+        self._twins[node.id] = twin
+        if twin:
+            node.details = {**node.details, "sample": twin}
+
+    async def run(self, node: Node, parent: RunId, context: ContextHandle, found: Found) -> None:
         """Do a child run to its end.
 
         Args:
             node: Its node.
             parent: The run that asks: those that compete take turns.
             context: What it works on.
+            found: The one it repeats, and what is changed in it.
         """
         try:
             async with self._nest.places(self._depth, context.length).hold(parent):
                 await self._scope.control.gate("call")
-                await self._in_namespace(node, context)
+                await self._in_namespace(node, context, found)
         except RlmError as problem:
             node.outcome = "limit" if isinstance(problem, LimitExceeded) else "failed"
             node.status, node.error, node.remedy = "failed", problem.message, problem.remedy
@@ -133,21 +160,27 @@ class Children:
             node.ended = time()
             if node.outcome is None:
                 node.outcome, node.status, node.error = "failed", "failed", "The engine failed in this child run."
-            if node.outcome != "answered":
-                self._scope.numbers.give_back((node.prompt, node.model), self._twins[node.id])
+            if node.outcome == "answered":
+                note_answered(self._scope, node)
+            else:
+                self.give_back(node)
             self._scope.changed(node)
 
-    async def _in_namespace(self, node: Node, context: ContextHandle) -> None:
+    def give_back(self, node: Node) -> None:
+        """Give back the number of a child that has no answer: its repetition takes its place."""
+        self._scope.numbers.give_back(_words(node), self._twins[node.id])
+
+    async def _in_namespace(self, node: Node, context: ContextHandle, found: Found) -> None:
         node.status, node.started = "running", time()
         self._scope.changed(node)
         pool = self._nest.pool
         executor = await pool.take(context)
         try:
-            await self._work(node, executor)
+            await self._work(node, executor, found)
         finally:
             await pool.give_back(executor)
 
-    async def _work(self, node: Node, executor: Executor) -> None:
+    async def _work(self, node: Node, executor: Executor, found: Found) -> None:
         opening = Opening.now(await executor.describe(), ())
         if opening is None:
             raise RlmError("The child run has no context.")
@@ -157,9 +190,20 @@ class Children:
         queries = Queries(scope, self._sub_model)
         conversation = opening.conversation(node.prompt, self._nest.left(self._depth))
         run = Run(node, scope, queries, executor, conversation, settings, node.model or self._sub_model)
+        run.course = self._course(node, found)
         await run.go()
         if run.cancelled:
             raise asyncio.CancelledError
+
+    def _course(self, node: Node, found: Found) -> Course | None:
+        """Say how a child begins that is changed, or has the change below it: like the one it repeats."""
+        if (
+            found.node is None
+            or found.change is None
+            or (found.edit is not None and found.edit.kind in ("prompt", "model"))
+        ):
+            return None
+        return course_below(self._scope.tree, found.change, found.node)
 
     def _limits(self) -> Limits:
         """Give what the parent has left; time is the parent's affair, which ends its cell and so its children."""
@@ -189,6 +233,10 @@ class Children:
         if node.reply:
             error = f"{error} Its best answer so far: {node.reply[:BEST]}"
         return ReplyDict(text=node.reply, error=error, node_id=node.id, usage=usage)
+
+
+def _words(node: Node) -> tuple[str, str | None]:
+    return node.prompt, node.model
 
 
 def depth_reached(scope: Scope, model: str, prompts: list[str]) -> DepthReached:

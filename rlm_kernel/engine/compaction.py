@@ -65,7 +65,7 @@ def needed(conversation: Conversation, window: int | None) -> Compaction | None:
 
 
 async def compact(
-    scope: Scope, run: Node, conversation: Conversation, model: str, executor: Executor, what: Compaction
+    scope: Scope, run: Node, conversation: Conversation, model: str, executor: Executor, what: Compaction, turn: int
 ) -> None:
     """Have the root model summarise the older turns, and go on with the summary in their place.
 
@@ -79,6 +79,7 @@ async def compact(
         model: The root model.
         executor: Gets the variable with the history.
         what: What `needed` gave.
+        turn: Number of the turn that needs the room.
 
     Raises:
         LimitExceeded: There is nothing left to spend on it.
@@ -99,9 +100,33 @@ async def compact(
     finally:
         node.ended = time()
         scope.changed(node)
-    await executor.set_variable(HISTORY, [{"role": each.role, "content": each.content} for each in conversation.all])
+    await executor.set_variable(HISTORY, said_so_far(conversation))
+    put_in_place(conversation, summary, what.keep)
+    node.details = {**node.details, "turn": turn, "keep": what.keep}
+    scope.changed(node)
+
+
+def said_so_far(conversation: Conversation) -> list[dict[str, str]]:
+    """Give the value of the variable with everything that was said."""
+    return [{"role": each.role, "content": each.content} for each in conversation.all]
+
+
+def put_in_place(conversation: Conversation, summary: str, keep: int) -> None:
+    """Go on with a summary in place of the older turns."""
     summary = head_and_tail(summary, SUMMARY_CHARS)
-    conversation.compact(summary, prompt("compacted", summary=summary, variable=HISTORY), what.keep)
+    conversation.compact(summary, prompt("compacted", summary=summary, variable=HISTORY), keep)
+
+
+def taken_over(conversation: Conversation, node: Node) -> None:
+    """Make room as a run did before, with the summary it got.
+
+    Args:
+        conversation: Stands where that run stood then.
+        node: The call for the summary.
+    """
+    keep = node.details.get("keep")
+    what = Compaction(list(conversation.messages), keep if isinstance(keep, int) else 1)
+    put_in_place(conversation, node.reply.strip() or _outline(what, conversation.summary), what.keep)
 
 
 def _add_node(scope: Scope, run: Node, model: str, what: Compaction, conversation: Conversation) -> Node:

@@ -71,6 +71,8 @@ class Conversation:
             Message("user", _opening(question, context, names or [], earlier)),
         ]
         self._question = self._messages[1]
+        self.context = context
+        """What the model was told of the context last."""
         self._all = list(self._messages)
         self.compactions = 0
         """How often room was made."""
@@ -104,6 +106,14 @@ class Conversation:
         question = Message("user", f"{self._question.content}\n\n{told}")
         self._messages = [self._messages[0], question, *self._messages[-2 * keep :]]
         self.compactions += 1
+
+    def add(self, note: str) -> None:
+        """Say something more with the last message."""
+        last = self._messages[-1]
+        more = replace(last, content=f"{last.content}\n\n{note}")
+        if self._question is last:
+            self._question = more
+        self._messages[-1] = self._all[-1] = more
 
     def request(self, model: str) -> ModelRequest:
         """Give the request for the next turn."""

@@ -39,14 +39,16 @@ class Exchange:
         scope: The run's.
         request: What is asked, without a number.
         run_id: Whose turn it is where runs compete.
+        again: Take no reply that there is: ask once more, and keep the reply beside the others.
     """
 
-    def __init__(self, scope: Scope, request: ModelRequest, run_id: RunId) -> None:
+    def __init__(self, scope: Scope, request: ModelRequest, run_id: RunId, *, again: bool = False) -> None:
         self._scope = scope
         self._run_id = run_id
         self._asked = request
-        self._number = scope.numbers.take(request)
-        self._numbered = replace(request, sample=self._number)
+        self.sample = self._next_sample() if again else scope.numbers.take(request)
+        """The how-many-th reply to this request it is; from 0 on."""
+        self._numbered = replace(request, sample=self.sample)
         self._key: str | None = None
         self._found: ModelReply | None = None
         self._reservation: Reservation | None = None
@@ -55,8 +57,21 @@ class Exchange:
         self._answered = False
         self._told = False
 
-    async def admit(self) -> None:
+    def _next_sample(self) -> int:
+        scope, endpoint = self._scope, self._scope.models.endpoint_of(self._asked.model)
+
+        def is_known(number: int) -> bool:
+            if endpoint is None:
+                return False
+            return scope.memo.find(request_key(replace(self._asked, sample=number), endpoint)) is not None
+
+        return scope.numbers.next_unused(self._asked, is_known)
+
+    async def admit(self, *, held: bool = False) -> None:
         """Wait until the request may be made: for a slot, the person, and room in the ledger.
+
+        Args:
+            held: Whether the person has let it pass already, in the place of another.
 
         Raises:
             LimitExceeded: It does not fit; nothing is spent.
@@ -68,13 +83,17 @@ class Exchange:
             self._key = request_key(self._numbered, endpoint)
             if not scope.fresh and (found := scope.memo.find(self._key)) is not None:
                 self._found = found
-                await scope.control.gate("call")
+                await self._wait_for_person(held)
                 return
         await scope.slots.take(self._run_id)
         self._holds_slot = True
-        await scope.control.gate("call")
+        await self._wait_for_person(held)
         await scope.models.prepare(name)
         await self._reserve()
+
+    async def _wait_for_person(self, held: bool) -> None:
+        if not held:
+            await self._scope.control.gate("call")
 
     async def complete(self, node: Node, on_text: OnText | None = None) -> ModelReply:
         """Bring the reply; usage, attempts and whether it was known already are written into the node.
@@ -119,7 +138,7 @@ class Exchange:
             self._scope.slots.give_back()
         if not self._answered:
             self._answered = True
-            self._scope.numbers.give_back(self._asked, self._number)
+            self._scope.numbers.give_back(self._asked, self.sample)
 
     async def _reserve(self) -> None:
         """Reserve the worst case; when what was spent meanwhile leaves less, a shorter reply."""

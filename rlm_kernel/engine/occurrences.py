@@ -7,13 +7,24 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
 
 @dataclass(slots=True)
 class _Numbers:
     next: int
     free: list[int] = field(default_factory=list)
+    claimed: set[int] = field(default_factory=set)
+    """Numbers from ``next`` on that are in use."""
+
+    def copy(self) -> _Numbers:
+        return _Numbers(self.next, list(self.free), set(self.claimed))
+
+    def advance(self) -> None:
+        """Go to the next number that is not in use."""
+        while self.next in self.claimed:
+            self.claimed.remove(self.next)
+            self.next += 1
 
 
 class Occurrences:
@@ -51,7 +62,7 @@ class Occurrences:
     def _remember(self, thing: Hashable) -> None:
         if thing not in self._marked:
             numbers = self._numbers.get(thing)
-            self._marked[thing] = None if numbers is None else _Numbers(numbers.next, list(numbers.free))
+            self._marked[thing] = None if numbers is None else numbers.copy()
 
     def take(self, thing: Hashable) -> int:
         """Give the next number of a thing."""
@@ -59,8 +70,34 @@ class Occurrences:
         numbers = self._numbers.setdefault(thing, _Numbers(self._first))
         if numbers.free:
             return heapq.heappop(numbers.free)
-        numbers.next += 1
-        return numbers.next - 1
+        number, numbers.next = numbers.next, numbers.next + 1
+        numbers.advance()
+        return number
+
+    def claim(self, thing: Hashable, number: int) -> None:
+        """Mark a number as used: a reply that was taken over had it, or one that is asked for anew gets it."""
+        self._remember(thing)
+        numbers = self._numbers.setdefault(thing, _Numbers(self._first))
+        if number >= numbers.next:
+            numbers.claimed.add(number)
+            numbers.advance()
+        elif number in numbers.free:
+            numbers.free.remove(number)
+            heapq.heapify(numbers.free)
+
+    def next_unused(self, thing: Hashable, used: Callable[[int], bool]) -> int:
+        """Give a number for asking once more what has been answered: the first that has no reply, marked as used.
+
+        Args:
+            thing: What is asked.
+            used: Tells whether there is a reply under a number.
+        """
+        numbers = self._numbers.setdefault(thing, _Numbers(self._first))
+        number = self._first
+        while number in numbers.claimed or used(number):
+            number += 1
+        self.claim(thing, number)
+        return number
 
     def give_back(self, thing: Hashable, number: int) -> None:
         """Take back a number that brought nothing; one that was taken before a `rewind` is free already."""

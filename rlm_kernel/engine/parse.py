@@ -148,6 +148,22 @@ def _joined(pieces: list[Piece]) -> list[Piece]:
     return joined
 
 
+def with_cell(reply: str, code: str) -> str:
+    """Give a reply with another cell in the place of its own.
+
+    Args:
+        reply: As a model wrote it.
+        code: The cell.
+    """
+    splitter = ReplySplitter()
+    splitter.feed(reply)
+    splitter.finish()
+    runs = [len(found) for found in re.findall("`{3,}", code)]
+    fence = "`" * max(3, *(run + 1 for run in runs), 3)
+    cell = f"{fence}python\n{code.strip(chr(10))}\n{fence}"
+    return f"{splitter.prose}\n\n{cell}" if splitter.prose else cell
+
+
 _STRINGS = re.compile(
     r"""
     \#[^\n]*                                   # a comment

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from itertools import count as counting
 from time import time
@@ -12,7 +14,10 @@ from typing import TYPE_CHECKING
 from rlm_kernel.engine.control import Stopped
 from rlm_kernel.engine.exchange import Exchange
 from rlm_kernel.engine.executor import ReplyDict
+from rlm_kernel.engine.fan_out import fan_out
 from rlm_kernel.engine.prompting import prompt as prompt_of
+from rlm_kernel.engine.recorded import AT_DEPTH
+from rlm_kernel.engine.reuse import Found, fingerprints, take_over
 from rlm_kernel.engine.schema import check
 from rlm_kernel.errors import LimitExceeded, RlmError
 from rlm_kernel.ids import child_id
@@ -21,15 +26,17 @@ from rlm_kernel.trace.records import Node, one_line
 from rlm_kernel.usage import Usage, count
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Sequence
 
-    from rlm_kernel.engine.executor import QueryDict
+    from rlm_kernel.engine.edits import Edit
+    from rlm_kernel.engine.executor import DepthReached, QueryDict
+    from rlm_kernel.engine.reuse import Reuse
     from rlm_kernel.engine.scope import Scope
 
 log = logging.getLogger(__name__)
 
 STOPPED = "Stopped before the reply came."
-AT_DEPTH = "asked as llm_query, no level of rlm_query was left"
+AT_DEPTH_LABEL = "asked as llm_query, no level of rlm_query was left"
 BURST = 8
 """Calls of a batch that are started together."""
 SCHEMA_RETRIES = 2
@@ -62,10 +69,18 @@ class Queries:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         self._cancels = 0
+        self._lines: Counter[int] = Counter()
+        self._reuse: Reuse | None = None
 
-    def below(self, parent: Node) -> None:
-        """Put the calls that come from now on below this turn (or run)."""
-        self._parent = parent
+    def below(self, parent: Node, reuse: Reuse | None = None) -> None:
+        """Put the calls that come from now on below this turn (or run).
+
+        Args:
+            parent: The turn.
+            reuse: Has replies that need not be asked for.
+        """
+        self._parent, self._reuse = parent, reuse
+        self._lines.clear()
         self._numbers = counting(1)
         self._runs = counting(1)
         self._batches = counting(1)
@@ -83,12 +98,17 @@ class Queries:
         if schema is not None:
             check("", schema)
         batch = f"{parent.id}/b{next(self._batches)}" if query["batched"] or samples > 1 else None
-        nodes = [self._add(parent, prompt, model, batch) for prompt in prompts]
-        if query.get("at_depth"):
-            for node in nodes:
-                node.label = one_line(f"{AT_DEPTH}: {node.label}")
-        self._scope.doing(f"{count(len(nodes), 'call')} to {model}")
-        await self._all(nodes, [self._answer(node, schema) for node in nodes])
+        found = self._found(query, model, [None] * len(prompts))
+        nodes = [self._make(parent, query, prompt, model, batch) for prompt in prompts]
+        there = [take_over(self._scope, node, each) for node, each in zip(nodes, found, strict=True)]
+        for node in nodes:
+            if query.get("at_depth") and "kept" not in node.details:
+                node.label = one_line(f"{AT_DEPTH_LABEL}: {node.label}")
+            self._scope.add(node)
+        asked = [(node, each) for node, each, done in zip(nodes, found, there, strict=True) if not done]
+        self._scope.doing(f"{count(len(asked), 'call')} to {model}")
+        jobs = [self._answer(node, schema, each.edit) for node, each in asked]
+        await self._all(parent, [node for node, _ in asked], jobs, schema)
         return [_reply(node, schema) for node in nodes]
 
     async def _child_runs(self, parent: Node, query: QueryDict) -> list[ReplyDict]:
@@ -97,20 +117,50 @@ class Queries:
 
         nest, prompts, model = self._scope.nest, query["prompts"], query["model"] or self._sub_model
         if nest is None or not nest.left(self._scope.depth):
-            raise depth_reached(self._scope, model, prompts)
+            reached = depth_reached(self._scope, model, prompts)
+            _note_depth(parent, reached)
+            raise reached
+        names = await asyncio.to_thread(fingerprints, query["contexts"])
+        found = self._found(query, model, names)
         children = Children(self._scope, nest, self._sub_model)
         batch = f"{parent.id}/b{next(self._batches)}" if query["batched"] else None
-        nodes = [children.add(parent, next(self._runs), prompt, model, batch) for prompt in prompts]
-        self._scope.doing(count(len(nodes), "child run"))
-        pairs = zip(nodes, query["contexts"], strict=True)
-        await self._all(nodes, [children.run(node, parent.run_id, context) for node, context in pairs])
+        nodes, asked = [], []
+        for prompt, each, name, context in zip(prompts, found, names, query["contexts"], strict=True):
+            details = {**self._place(query), "context": name}
+            node = children.make(parent, next(self._runs), prompt, model, batch, details)
+            if not children.add(node, each):
+                asked.append((node, children.run(node, parent.run_id, context, each)))
+            nodes.append(node)
+        self._scope.doing(count(len(asked), "child run"))
+        passed = await self._all(parent, [node for node, _ in asked], [job for _, job in asked])
+        for node, _ in asked[passed:]:
+            children.give_back(node)
         return [children.reply(node) for node in nodes]
 
-    async def _all(self, nodes: list[Node], jobs: list[Coroutine[object, object, None]]) -> None:
-        """Do what the nodes stand for, all at the same time."""
+    def _found(self, query: QueryDict, model: str, contexts: Sequence[str | None]) -> list[Found]:
+        """Look for what need not be asked."""
+        if self._reuse is None:
+            return [Found("new")] * len(contexts)
+        return self._reuse.take(query, model, contexts)
+
+    def _place(self, query: QueryDict) -> dict[str, object]:
+        """Say where in its cell a call is made."""
+        line = query["line"]
+        if line is None:
+            return {}
+        self._lines[line] += 1
+        return {"line": line, "index": self._lines[line]}
+
+    async def _all(
+        self, turn: Node, nodes: list[Node], jobs: list[Coroutine[object, object, None]], schema: str | None = None
+    ) -> int:
+        """Do what the nodes stand for, all at the same time; tells how many of them the person let pass."""
         tasks: list[asyncio.Task[None]] = []
+        passed = 0
         try:
-            await self._start(jobs, tasks)
+            with suppress(Stopped):
+                passed = await fan_out(self._scope, turn, nodes, schema)
+            await self._start(jobs[:passed], tasks)
             if tasks:
                 await asyncio.wait(tasks)
         except asyncio.CancelledError:
@@ -128,6 +178,7 @@ class Queries:
                     self._never_asked(node)
         for node, task in zip(nodes, tasks, strict=False):
             self._look_after(node, task)
+        return passed
 
     async def _start(self, jobs: list[Coroutine[object, object, None]], tasks: list[asyncio.Task[None]]) -> None:
         """Start a few at a time, so that the first requests are on the wire before the last ones are written.
@@ -160,10 +211,10 @@ class Queries:
         self._closed = True
         self.cancel()
 
-    def _add(self, parent: Node, prompt: str, model: str, batch: str | None) -> Node:
-        number = next(self._numbers)
-        node = Node(
-            id=child_id(parent.id, "call", number),
+    def _make(self, parent: Node, query: QueryDict, prompt: str, model: str, batch: str | None) -> Node:
+        schema = query.get("schema")
+        return Node(
+            id=child_id(parent.id, "call", next(self._numbers)),
             run_id=parent.run_id,
             parent_id=parent.id,
             kind="call",
@@ -171,15 +222,14 @@ class Queries:
             model=model,
             batch=batch,
             prompt=prompt,
+            details=self._place(query) if schema is None else {**self._place(query), "schema": schema},
         )
-        self._scope.add(node)
-        return node
 
-    async def _answer(self, node: Node, schema: str | None) -> None:
+    async def _answer(self, node: Node, schema: str | None, edit: Edit | None = None) -> None:
         """Do one call and write what came of it into its node."""
         request = ModelRequest(node.model or self._sub_model, (Message("user", node.prompt),), schema=schema)
         try:
-            await self._ask(node, request)
+            await self._ask(node, request, again=edit is not None and edit.kind == "again")
         except RlmError as problem:
             node.status, node.error, node.remedy = "failed", problem.message, problem.remedy
             if isinstance(problem, LimitExceeded):
@@ -194,11 +244,11 @@ class Queries:
                 node.status, node.error = "failed", "The engine failed in this call."
             self._scope.changed(node)
 
-    async def _ask(self, node: Node, request: ModelRequest) -> None:
+    async def _ask(self, node: Node, request: ModelRequest, *, again: bool) -> None:
         """Ask until the reply fits its schema, or so often that it never will."""
         tries, known = 0, True
         while True:
-            reply = await self._exchange(node, request)
+            reply = await self._exchange(node, request, again=again, first=not tries)
             known = node.cached = known and reply.cached
             if not self._keep(node, reply) or request.schema is None:
                 return
@@ -219,8 +269,10 @@ class Queries:
             # The last misfit alone: a chain of them costs more and helps no model.
             request = replace(request, messages=(request.messages[0], said, Message("user", told)))
 
-    async def _exchange(self, node: Node, request: ModelRequest) -> ModelReply:
-        exchange = Exchange(self._scope, request, node.run_id)
+    async def _exchange(self, node: Node, request: ModelRequest, *, again: bool, first: bool) -> ModelReply:
+        exchange = Exchange(self._scope, request, node.run_id, again=again)
+        if first and exchange.sample:
+            node.details = {**node.details, "sample": exchange.sample}
         try:
             await exchange.admit()
             return await exchange.complete(node)
@@ -229,6 +281,8 @@ class Queries:
 
     def _keep(self, node: Node, reply: ModelReply) -> bool:
         """Write a reply into its node; tells whether it is whole."""
+        if reply.model and reply.model != node.model and "asked" not in node.details:
+            node.details = {**node.details, "asked": node.model}
         node.reply, node.model = reply.text, reply.model or node.model
         node.status = "done"
         if reply.finish == "length":
@@ -244,6 +298,12 @@ class Queries:
         if not task.cancelled() and (problem := task.exception()):
             log.error("a call failed in the engine", exc_info=problem)
             node.error = f"{type(problem).__name__}: {problem}"
+
+
+def _note_depth(turn: Node, reached: DepthReached) -> None:
+    """Write into a turn that its cell was refused child runs, and how much of a context fitted then."""
+    before = turn.details.get(AT_DEPTH)
+    turn.details = {**turn.details, AT_DEPTH: [*(before if isinstance(before, list) else []), reached.chars]}
 
 
 def _note_misfit(node: Node, errors: list[str]) -> None:

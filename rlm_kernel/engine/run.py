@@ -12,31 +12,35 @@ from rlm_kernel.engine.approving import approved
 from rlm_kernel.engine.budget import Meter
 from rlm_kernel.engine.compaction import compact, needed
 from rlm_kernel.engine.control import Stopped
-from rlm_kernel.engine.conversation import left_note, person_note
+from rlm_kernel.engine.conversation import left_note
+from rlm_kernel.engine.course import Start, hint_note
 from rlm_kernel.engine.exchange import Exchange
 from rlm_kernel.engine.executor import AnswerState, CellRequest, CellResult
 from rlm_kernel.engine.guard import Clock, watched
+from rlm_kernel.engine.news import News
 from rlm_kernel.engine.prompting import prompt
+from rlm_kernel.engine.retelling import Past, Retelling
+from rlm_kernel.engine.reuse import asked_model, sample_of
 from rlm_kernel.engine.shown import shown
-from rlm_kernel.engine.turns import UNUSABLE, Written, cell_notes, in_same_words
-from rlm_kernel.errors import BadReplyError, LimitExceeded, ModelError, NamespaceDied, RlmError
+from rlm_kernel.engine.turns import UNUSABLE, Written, cell_notes, in_same_words, write_down
+from rlm_kernel.errors import BadReplyError, Diverged, LimitExceeded, ModelError, NamespaceDied, RlmError
 from rlm_kernel.ids import child_id, new_cell_id
 from rlm_kernel.messages import Message
 from rlm_kernel.trace.records import Node, Outcome, Status
 
 if TYPE_CHECKING:
     from rlm_kernel.engine.conversation import Conversation
+    from rlm_kernel.engine.course import Course
     from rlm_kernel.engine.executor import Executor
     from rlm_kernel.engine.guard import Cause
     from rlm_kernel.engine.queries import Queries
+    from rlm_kernel.engine.reuse import Change
     from rlm_kernel.engine.scope import Scope
     from rlm_kernel.engine.settings import Settings
-    from rlm_kernel.messages import ModelReply
+    from rlm_kernel.messages import FinishReason
 
 BROKEN_STREAMS = 2
 """Streams in a row that may break off before the run fails."""
-LAST_CELLS = 10
-"""Of a person, between the end of a run and its going on, that are told."""
 SCOPE = "this question"
 
 _STATUS: dict[Outcome, Status] = {"answered": "done", "limit": "stopped", "failed": "failed", "stopped": "stopped"}
@@ -80,24 +84,23 @@ class Run:
         self._conversation = conversation
         self._limits = settings.limits
         self._model = model
-        self._turns = self._told = 0  # begun; and of these, told what came of them
+        self.course: Course | None = None
+        """How it begins, where it is a branch; used up by its first own turn."""
+        self._change: Change | None = None
+        self._past = Past()
         self._broken = 0  # streams in a row that broke off
-        self._unusable = 0  # replies in a row that could not be used
-        self._last_code = ""
-        self._best = ""
         self._seconds = 0.0
-        self._person_cells: list[str] = []
-        self._counts: list[int] = []  # execution counts of its cells
+        self._repeats = after is not None  # the first request was made before, and may have a reply in the memo
         if after is not None:
             self._go_on(after)
+        before = after._news if after is not None else None
+        self._news: News = News(scope.control, node.run_id, executor, conversation, before)
         self._clock = Clock(settings.limits.seconds, scope.control, self._seconds)
 
     def _go_on(self, after: Run) -> None:
         """Begin where another run has ended: what its last turn asked in vain is asked again."""
-        self._turns = self._told = after._told
+        self._past = replace(after._past, turns=after._past.told, unusable=0, last=None)
         self._seconds = after._seconds
-        self._best, self._last_code = after._best, after._last_code
-        self._person_cells, self._counts = after._person_cells[-LAST_CELLS:], after._counts
         self._scope.numbers = after._scope.numbers
         self._scope.numbers.rewind()
         self._scope.ledger.take_over(after._scope.ledger)
@@ -109,12 +112,12 @@ class Run:
 
     def note_cell(self, code: str, output: str) -> None:
         """A person's cell ran: the model is told with the next result."""
-        self._person_cells.append(person_note(code, output))
+        self._news.cell(code, output)
 
     async def go(self) -> None:
         """Work until there is an answer or a reason to end; what goes wrong stands in the node."""
         try:
-            await self._executor.begin(self._queries)
+            await self._begin()
             while self.node.outcome is None:
                 await self._turn()
         except LimitExceeded as problem:
@@ -137,10 +140,31 @@ class Run:
             if self.node.parent_id is None:
                 self._scope.observers.run_ended(self._scope.tree, self.node)
 
+    async def _begin(self) -> None:
+        """Begin in the namespace; a branch comes to where it leaves the run it is one of."""
+        course = self.course
+        goes_on = self._repeats or (course is not None and course.goes_on)
+        await self._executor.begin(self._queries, goes_on=goes_on)
+        if course is None:
+            return
+        self._change = course.change
+        retelling = Retelling(course, self._scope, self.node, self._conversation)
+        try:
+            ended = await watched(retelling.go(self._queries, self._executor, self._past), self._control, self._clock)
+        except Diverged as problem:
+            # In a child run this is no answer to anybody: the whole question ends.
+            course.change.failed = problem
+            self._control.stop()
+            raise
+        if ended.cause:
+            self._give_up(ended.cause)
+        for cell in course.person_cells:
+            self.note_cell(*cell)
+
     def _end(self, outcome: Outcome, problem: RlmError | None = None) -> None:
         node = self.node
         node.outcome, node.status = outcome, _STATUS[outcome]
-        node.reply = self._best
+        node.reply = self._past.best
         node.ended = time()
         self._seconds = self._clock.used
         if problem is not None:
@@ -149,6 +173,9 @@ class Run:
     def _stopped(self) -> None:
         """End since the person stopped it, or since one had to be asked and nobody is here."""
         refusal = self._scope.gate.refusal
+        if self._change is not None and self._change.failed is not None:
+            self._end("failed", self._change.failed)
+            return
         if refusal is None:
             self._end("stopped")
             return
@@ -157,16 +184,47 @@ class Run:
 
     async def _turn(self) -> None:
         """Do one turn: a reply, and what comes of it."""
-        await self._make_room()
+        course, self.course = self.course, None
+        start = course.start(self._model) if course is not None else Start(self._model)
+        self._model = start.model
+        if start.reply is None:
+            await self._hear()
+            await self._make_room()
+        if start.hint:
+            self._conversation.add(hint_note(start.hint))
         self._scope.numbers.mark()
-        if self._turns >= self._limits.turns:
-            raise LimitExceeded("turns", self._turns + 1, self._limits.turns, self._scope.ledger.scope)
-        exchange = Exchange(self._scope, self._conversation.request(self._model), self.node.run_id)
+        if self._past.turns >= self._limits.turns:
+            raise LimitExceeded("turns", self._past.turns + 1, self._limits.turns, self._scope.ledger.scope)
+        if start.reply is not None:
+            await self._reply(None, start)
+            return
+        exchange = self._next_request(start)
         try:
             await self._admit(exchange)
-            await self._reply(exchange)
+            if await self._hear():  # while it was held: the request must say so
+                exchange.close()
+                exchange = self._next_request(start)
+                await self._admit(exchange, held=True)
+            await self._reply(exchange, start)
         finally:
             exchange.close()
+
+    def _next_request(self, start: Start) -> Exchange:
+        return Exchange(self._scope, self._conversation.request(self._model), self.node.run_id, again=start.again)
+
+    async def _hear(self) -> bool:
+        """Tell the model what the person has done and said since its last result; tells whether there was anything.
+
+        A request that is made once more, since a run goes on, stays as it was as long as the person says nothing: its
+        reply may be in the memo, and the person's cells are told with the next one.
+        """
+        if not self._news.any or (self._repeats and not self._news.said):
+            return False
+        for note in await self._news.take():
+            self._conversation.add(note)
+            write_down(self._past.last or self.node, [note])
+        self._scope.changed(self._past.last or self.node)
+        return True
 
     async def _make_room(self) -> None:
         """Summarise the older turns where the next reply might not fit into the model's window."""
@@ -174,31 +232,37 @@ class Run:
         if what is None:
             return
         self._scope.doing("a summary of the first turns")
-        work = compact(self._scope, self.node, self._conversation, self._model, self._executor, what)
+        work = compact(
+            self._scope, self.node, self._conversation, self._model, self._executor, what, self._past.turns + 1
+        )
         if cause := (await watched(work, self._control, self._clock)).cause:
             self._give_up(cause)
 
-    async def _admit(self, exchange: Exchange) -> None:
-        """Wait until the root model may be asked; Stop and the limit of time end the waiting."""
+    async def _admit(self, exchange: Exchange, *, held: bool = False) -> None:
+        """Wait until the root model may be asked; Stop and the limit of time end the waiting.
+
+        Args:
+            exchange: The request.
+            held: Whether the person has let it pass already.
+        """
         self._scope.doing(f"the reply of {self._model}")
-        ended = await watched(exchange.admit(), self._control, self._clock)
+        ended = await watched(exchange.admit(held=held), self._control, self._clock)
         if ended.cause:
             self._give_up(ended.cause)
 
-    async def _reply(self, exchange: Exchange) -> None:
-        """Have the reply written, and do what it says."""
-        self._turns += 1
-        node = self._add_turn()
+    async def _reply(self, exchange: Exchange | None, start: Start) -> None:
+        """Have the reply written, or take the one there is, and do what it says."""
+        self._past.turns += 1
+        node = self._add_turn(start)
         written = Written(self._scope, node)
         try:
-            reply = await self._read(written, exchange)
-            exchange.close()  # the calls of its cell need the slot
+            finish = self._take(written, start) if exchange is None else await self._read(written, exchange)
             self._broken = 0
-            code, unusable = written.judge(reply.finish, self._last_code)
+            code, unusable = written.judge(finish, self._past.last_code)
             if unusable:
                 self._nudge(written, unusable)
             else:
-                await self._run_cell(written, code)
+                await self._run_cell(written, code, start)
         except RlmError as problem:
             if node.status == "running":
                 node.status = "stopped" if isinstance(problem, LimitExceeded) else "failed"
@@ -221,65 +285,82 @@ class Run:
         self._broken += 1
         return self._broken <= BROKEN_STREAMS
 
-    def _add_turn(self) -> Node:
+    def _add_turn(self, start: Start) -> Node:
         node = Node(
-            id=child_id(self.node.id, "turn", self._turns),
+            id=child_id(self.node.id, "turn", self._past.turns),
             run_id=self.node.run_id,
             parent_id=self.node.id,
             kind="turn",
-            label=f"Turn {self._turns}",
+            label=f"Turn {self._past.turns}",
             status="running",
             model=self._model,
             started=time(),
             cell_id=new_cell_id(),
+            details=start.details,
         )
         self._scope.add(node)
-        self._queries.below(node)
+        self._queries.below(node, start.reuse)
         return node
 
-    async def _read(self, written: Written, exchange: Exchange) -> ModelReply:
+    def _take(self, written: Written, start: Start) -> FinishReason:
+        """Take a reply that nobody is asked for."""
+        node, original = written.node, start.original
+        node.cached = True
+        if original is not None:
+            node.model = original.model
+            self._scope.numbers.claim(self._conversation.request(asked_model(original)), sample_of(original))
+        written.end(start.reply or "")
+        return "stop"
+
+    async def _read(self, written: Written, exchange: Exchange) -> FinishReason:
         """Have the root model write its reply, and pass it on while it does."""
         node = written.node
+        if exchange.sample:
+            node.details = {**node.details, "sample": exchange.sample}
         ended = await watched(exchange.complete(node, written.on_text), self._control, self._clock)
         reply = ended.result
         if reply is not None:
             node.model, node.cached = reply.model or self._model, reply.cached
+            if node.model != self._model:
+                node.details = {**node.details, "asked": self._model}
         written.end(reply.text if reply is not None else "")
         if ended.cause or reply is None:
             self._give_up(ended.cause)
         if reply.finish == "cut" and written.goes_past:
             # What was cut off is not used by us, so the reply is whole.
             exchange.keep(replace(reply, text=written.text, finish="stop"))
-        return reply
+        exchange.close()  # the calls of its cell need the slot
+        return reply.finish
 
     def _nudge(self, written: Written, name: str) -> None:
         """Tell the model what is wrong with its reply; the second time in a row the run ends."""
         node = written.node
-        self._unusable += 1
+        self._past.unusable += 1
         node.status = "done"
         node.error = f"No cell was run: {UNUSABLE[name]}."
-        if self._unusable > 1:
+        if self._past.unusable > 1:
             raise BadReplyError(
                 f"Two replies of {self._model} in a row could not be used; in the last {UNUSABLE[name]}.",
                 "Ask again in other words, or with another model (%rlm --model NAME).",
                 model=self._model,
             )
-        self._tell(written.text, None, [prompt(name)])
+        self._tell(node, written.text, None, [prompt(name)], unrun=name)
 
-    async def _run_cell(self, written: Written, code: str) -> None:
+    async def _run_cell(self, written: Written, code: str, start: Start) -> None:
         node = written.node
-        self._unusable = 0
+        self._past.unusable = 0
         self._scope.changed(node)
         await self._control.gate("cell")
-        to_run, notes = await approved(self._scope, node, code)
+        to_run, notes = start.approved(node, code) or await approved(self._scope, node, code)
         if to_run is None:
-            self._tell(written.text, None, notes)
+            self._tell(node, written.text, None, notes, unrun="refused")
             return
         self._scope.doing("the cell")
         self._scope.observers.cell_starts(node)
         request = CellRequest(node.id, node.cell_id or new_cell_id(), to_run)
-        ended = await watched(self._executor.run_cell(request), self._control, self._clock, self._interrupt)
-        result = ended.result or CellResult("stopped", AnswerState(content=self._best, ready=False))
+        run = self._executor.run_cell(request) if start.result is None else given(start.result)
+        ended = await watched(run, self._control, self._clock, self._interrupt)
+        result = ended.result or CellResult("stopped", AnswerState(content=self._past.best, ready=False))
         self._keep(node, result)
         self._scope.observers.cell_ended(node, result)
         if self._is_answered(result):
@@ -288,8 +369,8 @@ class Run:
             node.status = "stopped"
             self._give_up(ended.cause)
         else:
-            self._last_code = code.strip()
-            self._tell(written.text, node.output, [*notes, *cell_notes(result)])
+            self._past.last_code = code.strip()
+            self._tell(node, written.text, node.output, [*notes, *cell_notes(result)])
 
     def _interrupt(self) -> None:
         # The cell first: it should see the interrupt, not failed calls that it might take for results.
@@ -298,9 +379,9 @@ class Run:
 
     def _keep(self, node: Node, result: CellResult) -> None:
         if result.execution_count is not None:
-            self._counts.append(result.execution_count)
-        node.output = shown(result.outputs, cells=self._counts)
-        node.execution_count = result.execution_count
+            self._past.counts.append(result.execution_count)
+        node.output = shown(result.outputs, cells=self._past.counts)
+        node.execution_count, node.entry = result.execution_count, result.entry
         node.status = {"ok": "done", "error": "done", "stopped": "stopped", "died": "failed"}[result.status]  # type: ignore[assignment]
         if result.status == "error":
             node.error = next((line for line in reversed(node.output.splitlines()) if line.strip()), "The cell failed.")
@@ -308,8 +389,11 @@ class Run:
             node.error = "The Python process ended in this cell; the state before it is back."
             # So is the count of what was asked: the same requests, made again, find the replies they had.
             self._scope.numbers.rewind()
-        if result.answer["content"].strip():
-            self._best = result.answer["content"]
+        best = result.answer["content"]
+        if best.strip() and best != self._past.best:
+            self._past.best = best
+            if not self._is_answered(result):
+                node.details = {**node.details, "answer": best}
 
     def _is_answered(self, result: CellResult) -> bool:
         answer = result.answer
@@ -322,20 +406,38 @@ class Run:
             raise asyncio.CancelledError
         raise Stopped
 
-    def _tell(self, reply: str, output: str | None, notes: list[str]) -> None:
-        """Tell the model what came of its reply; besides a person's cells, and what is left of the limits."""
-        self._told = self._turns
-        news, self._person_cells = self._person_cells, []
-        notes = [*notes, *news]
+    def _tell(self, node: Node, reply: str, output: str | None, notes: list[str], *, unrun: str = "") -> None:
+        """Tell the model what came of its reply; besides, what is left of the limits."""
+        self._past.told, self._repeats = self._past.turns, False
         said = (*(Message("user", each) for each in notes), Message("assistant", reply), Message("user", output or ""))
         asked = self._conversation.request(self._model)
         if left := in_same_words(self._scope, asked, said, left_note(self.meters())):
-            notes.append(left)
+            notes = [*notes, left]
         self._conversation.turn(reply, output, notes)
+        self._past.last = node
+        if unrun:
+            node.details = {**node.details, "unrun": unrun}
+        write_down(node, notes)
+
+    def used(self) -> dict[str, float]:
+        """Tell how much of each limit a run that goes on with this one has used when it begins."""
+        ledger = self._scope.ledger
+        return {
+            "cost_usd": ledger.known_cost,
+            "tokens": ledger.spent.tokens,
+            "calls": ledger.spent.calls,
+            "turns": self._past.told,
+            "seconds": self._seconds,
+        }
 
     def meters(self) -> list[Meter]:
         """Tell how far each of its limits is used."""
-        meters = [Meter("turns", self._turns, self._limits.turns), *self._scope.ledger.meters()]
+        meters = [Meter("turns", self._past.turns, self._limits.turns), *self._scope.ledger.meters()]
         if self._limits.seconds is not None:
             meters.append(Meter("seconds", self._clock.used, self._limits.seconds))
         return meters
+
+
+async def given(result: CellResult) -> CellResult:
+    """Give what a cell did that the person has run already."""
+    return result

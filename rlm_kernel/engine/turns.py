@@ -120,6 +120,12 @@ def cell_notes(result: CellResult) -> list[str]:
     return [prompt("error_answer" if result.answer["content"].strip() else "empty_answer")]
 
 
+def write_down(node: Node, notes: list[str]) -> None:
+    """Keep in a node what the model was told after it, besides the output: in this order, to the letter."""
+    before = node.details.get("told")
+    node.details = {**node.details, "told": [*(before if isinstance(before, list) else []), *notes]}
+
+
 def in_same_words(scope: Scope, asked: ModelRequest, said: Iterable[Message], left: str | None) -> str | None:
     """Say what is left of the limits, in the very words of the time before where a run has come here before.
 

@@ -6,9 +6,11 @@ import ast
 import asyncio
 import concurrent.futures
 import contextlib
+import copy
 import io
 import threading
 import traceback
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rlm_kernel.engine.executor import (
@@ -20,9 +22,12 @@ from rlm_kernel.engine.executor import (
     Output,
     QueryDict,
     QueryHandler,
+    Redone,
     ReplyDict,
 )
+from rlm_kernel.engine.history import Entry, History
 from rlm_kernel.engine.observer import Observer
+from rlm_kernel.engine.shown import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +42,11 @@ class InlineExecutor:
 
     def __init__(self, context: str | None = "one two three\n" * 100) -> None:
         self.names: dict[str, object] = {} if context is None else {"context": context}
+        self.history = History()
+        self.states: dict[str, dict[str, object]] = {}
+        """The names before each entry, and those that were parked; drop some to have cells done again."""
+        self.restored: list[str] = []
+        self._first = dict(self.names)
         self.cells: list[str] = []
         self.begun = 0
         self.ended = 0
@@ -65,14 +75,80 @@ class InlineExecutor:
         )
         return NamespaceInfo(context=info, names=names)
 
-    async def begin(self, queries: QueryHandler) -> None:
+    async def begin(self, queries: QueryHandler, *, goes_on: bool = False) -> None:
         self.begun += 1
         self._queries = queries
-        self.names["answer"] = {"content": "", "ready": False}
+        self._note("begin")
+        if not goes_on:
+            self.names["answer"] = {"content": "", "ready": False}
 
     async def run_cell(self, cell: CellRequest) -> CellResult:
         self.before_cell()
         self.cells.append(cell.code)
+        return await self._cell(cell.code, cell_id=cell.cell_id, node_id=cell.node_id)
+
+    async def person_cell(self, code: str, cell_id: str | None = None) -> CellResult:
+        """Run a cell of the person."""
+        self.names.setdefault("answer", {"content": "", "ready": False})
+        return await self._cell(code, cell_id=cell_id, author="person")
+
+    async def _cell(self, code: str, **what: object) -> CellResult:
+        before = self._copy()
+        result = await self._do(code)
+        told = {"code": code, "count": result.execution_count, "status": result.status, "outputs": result.outputs}
+        entry = self._note("cell", before, **{"author": "model", **told, "shown": shown(result.outputs), **what})
+        return replace(result, entry=entry.id)
+
+    def _note(self, kind: str, before: dict[str, object] | None = None, **what: object) -> Entry:
+        entry_id = f"e{len(self.history) + 1}"
+        self.states[entry_id] = self._copy() if before is None else before
+        return self.history.add(Entry(entry_id, self.history.current, kind, **what))  # type: ignore[arg-type]
+
+    def _copy(self) -> dict[str, object]:
+        def copied(value: object) -> object:
+            if callable(value):
+                return value
+            try:
+                return copy.deepcopy(value)
+            except TypeError:
+                return value
+
+        return {name: copied(value) for name, value in self.names.items() if name != "__builtins__"}
+
+    def can_restore(self, state: str) -> bool:
+        return state in self.states
+
+    async def restore(self, state: str) -> bool:
+        if state not in self.states:
+            return False
+        self.restored.append(state)
+        self.names = dict(self.states[state])
+        self.names = self._copy()
+        self.history.move(state.removeprefix("after:") if ":" in state else self.history.entry(state).after)
+        self._count = sum(entry.kind == "cell" for entry in self.history.here())
+        return True
+
+    async def park(self, key: str) -> bool:
+        self.states[key] = self._copy()
+        return True
+
+    async def renew(self) -> None:
+        self.names = dict(self._first)
+        self.history.move(None)
+        self._count = 0
+
+    async def redo(self, entry: Entry, queries: QueryHandler) -> Redone:
+        self._queries = queries
+        if entry.kind == "begin":
+            self.names["answer"] = {"content": "", "ready": False}
+        result = None
+        if entry.kind == "cell":
+            self.names.setdefault("answer", {"content": "", "ready": False})
+            result = await self._do(entry.code)
+        self.history.move(entry.id)
+        return Redone() if result is None else Redone(result.status, result.outputs)
+
+    async def _do(self, code: str) -> CellResult:
         self._count += 1
         self._interrupted.clear()
         loop = asyncio.get_running_loop()
@@ -83,13 +159,15 @@ class InlineExecutor:
         }
         self.names["llm_query"] = lambda prompt, model=None: self._query(loop, [prompt], model, batched=False)[0]
         self.names["llm_query_batched"] = lambda prompts, model=None: self._query(loop, prompts, model, batched=True)
-        return await asyncio.to_thread(self._run, cell.code)
+        return await asyncio.to_thread(self._run, code)
 
     async def end(self) -> None:
         self.ended += 1
+        self._note("end")
         self._queries = None
 
     async def set_variable(self, name: str, value: object) -> None:
+        self._note("set", code=name)
         self.names[name] = value
 
     def interrupt(self) -> None:

@@ -192,7 +192,7 @@ async def test_a_run_that_is_over_makes_no_further_call() -> None:
     await talk.ask("q")
     handler: list[object] = []
 
-    async def keep(queries: object) -> None:
+    async def keep(queries: object, *, goes_on: bool = False) -> None:
         handler.append(queries)
 
     executor.begin = keep  # type: ignore[assignment]
