@@ -39,7 +39,7 @@ COMMANDS = {
     "reject": "refuse what waits for you; what stands behind it is told to the model",
     "steer": "say something to the model; it is told with its next turn",
     "undo": "put Python back to before In [N], or before the last cell",
-    "rerun": "run again from a node of the tree, with a change: --again, --model NAME, --prompt, --reply, --code, --hint",
+    "rerun": "run again from a node of the tree, with a change: --again, --model, --prompt, --code …",
 }
 BEHIND = {
     "load": "PATH… [--as NAME]",
