@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     ("words", "tasks", "wrong"),
     [
         (["oolong", "--size", "64", "--oracle", "0.15", "--tasks", "7"], 7, True),
-        (["pairs", "--size", "64", "--oracle", "0.3", "--tasks", "5"], 5, True),
+        (["pairs", "--size", "64", "--oracle", "0.6", "--tasks", "5"], 5, True),
         (["sniah", "--size", "60_000", "--oracle", "0.5", "--tasks", "4"], 4, True),
         (["oolong", "--size", "32", "--oracle", "0", "--tasks", "2"], 2, False),
     ],
