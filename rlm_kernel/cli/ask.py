@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rlm_kernel.cli.codes import BROKEN_PIPE, INTERRUPTED, OUTCOMES
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from rlm_kernel.cli.asking import Asked, Question
     from rlm_kernel.cli.terminal import Screen
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from rlm_kernel.trace.tree import Tree
 
 EPILOG = """\
-One file becomes the variable context; several become a dict from file name to document.
+All of it becomes the variable context: one document, in which context.files are the single files where there
+are several.
 The answer goes to standard output, progress and the call tree to standard error.
 
 exit codes: 0 answered, 2 usage or unreadable file, 3 no answer within the limits,
@@ -40,7 +41,9 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("question", metavar="QUESTION", help="what to ask")
-    parser.add_argument("paths", metavar="PATH", nargs="+", help="a file: text, Markdown, CSV, JSON, HTML, PDF")
+    parser.add_argument(
+        "paths", metavar="PATH", nargs="+", help="a file, a folder, a zip, a pattern, or - for standard input"
+    )
     add_run_options(parser)
     output = parser.add_argument_group("output")
     output.add_argument("--notebook", metavar="OUT.ipynb", help="write the run as a notebook with the model's cells")
@@ -56,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from rlm_kernel.cli.files import chosen_name
     from rlm_kernel.cli.options import settings_from
     from rlm_kernel.cli.progress import Progress
+    from rlm_kernel.cli.stdin import standard_input
     from rlm_kernel.cli.terminal import make_screen
     from rlm_kernel.errors import InputError
 
@@ -63,11 +67,11 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("The question is empty.", 'Write it in quotes: rlm-kernel ask "What …?" FILE.')
     notebook = chosen_name(args.notebook, overwrite=args.overwrite) if args.notebook else None
     settings = settings_from(args)
-    setup = load_code([Path(path).expanduser() for path in args.paths])
-    question = Question(args.question, setup, settings)
     errors = make_screen(errors=True)
     progress = None if args.quiet else Progress(errors)
-    asked = ask(question, progress, errors)
+    with standard_input(args.paths, notebook) as paths:
+        question = Question(args.question, load_code(paths), settings)
+        asked = ask(question, progress, errors)
     if notebook is not None:
         _write(asked, notebook, errors, quiet=args.quiet)
     if args.json:

@@ -15,6 +15,7 @@ from rlm_kernel.engine.observer import Observer
 from rlm_kernel.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from rlm_kernel.cli.progress import Progress
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rlm_kernel.engine.session import Session
     from rlm_kernel.engine.settings import Settings
     from rlm_kernel.host.executor import ProcessExecutor
+    from rlm_kernel.host.records import Published
     from rlm_kernel.ids import NodeId
     from rlm_kernel.trace.records import Node
     from rlm_kernel.trace.tree import Tree
@@ -96,7 +98,9 @@ def load_code(paths: list[Path]) -> str:
     """
     for path in paths:
         if not path.exists() and not PATTERN.search(str(path)):
-            raise InputError(f"{shown(path)} does not exist.", "Give the path of a file or folder, or - for standard input.")
+            raise InputError(
+                f"{shown(path)} does not exist.", "Give the path of a file or folder, or - for standard input."
+            )
     written = [repr(str(path.absolute())) for path in paths]
     if len(written) == 1:
         return f"load({written[0]})"
@@ -156,7 +160,7 @@ async def _converse(
     if progress is not None:
         progress.open("starting Python")
     observers = [Results(asked.results), keeping, *([progress] if progress is not None else [])]
-    executor, models = ProcessExecutor(), Registry()
+    executor, models = ProcessExecutor(on_published=_loading(progress, asked)), Registry()
     keeping.watch(executor.history)
     session = Session(executor, models, question.settings, observers, keeping, pool=WarmPool(executor.process))
     try:
@@ -176,6 +180,18 @@ async def _converse(
         await models.close()
         keeping.close()
     return asked
+
+
+def _loading(progress: Progress | None, asked: Asked) -> Callable[[Published], None]:
+    """Make what shows how far the loading is: the lines that ``load`` writes on standard error."""
+
+    def show(message: Published) -> None:
+        if progress is not None and asked.tree is None and message.content.get("name") == "stderr":
+            line = str(message.content.get("text", "")).strip()
+            if line.startswith("Loading "):
+                progress.open(line)
+
+    return show
 
 
 async def _load(executor: ProcessExecutor, code: str) -> None:

@@ -62,14 +62,14 @@ def _all_notes(parts: list[tuple[str, Document]]) -> list[str]:
 
 
 def _names(paths: list[str]) -> Iterator[str]:
-    """Name each by its last part, or by as much of its path as tells it from the others."""
-    split = [Path(path).parts for path in paths]
+    """Name each by its last part, or by as much of its path as tells it from the others; a pattern by its folder."""
+    split = [(top_of(path) if is_pattern(path) else Path(path)).parts for path in paths]
     for own in split:
         count = next(
             (count for count in range(1, len(own)) if sum(own[-count:] == other[-count:] for other in split) == 1),
             len(own),
         )
-        yield shown(str(Path(*own[-count:])))
+        yield shown(str(Path(*own[-count:]))) if own else ""
 
 
 def _checked(path: object) -> str:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -96,23 +97,59 @@ def test_a_notebook_that_exists_is_left_alone(run_cli, folder, tale, script):
     nbformat.validate(nbformat.read(folder / "mine.ipynb", as_version=4))
 
 
-def test_several_files_are_a_dict_by_name(run_cli, tmp_path, tale, script):
+def test_several_files_are_one_document_with_files(run_cli, tmp_path, tale, script):
     other = tmp_path / "other" / "tale.txt"
     other.parent.mkdir()
     other.write_text("Another tale.")
     log = tmp_path / "ships.log"
     log.write_text("one ship\n")
-    show = "```python\nFINAL(repr({name: str(text)[:7] for name, text in context.items()}))\n```"
+    show = "```python\nFINAL(repr({name: str(text)[:7] for name, text in context.files.items()}))\n```"
     done = run_cli("ask", "Which?", tale, other, log, "--model", script(show))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == repr({str(tale): "A tale ", str(other): "Another", "ships.log": "one shi"})
+    own = f"{tale.parent.name}/tale.txt"
+    assert done.stdout.strip() == repr({own: "A tale ", "other/tale.txt": "Another", "ships.log": "one shi"})
+
+
+def test_folders_patterns_and_zips(run_cli, folder, tmp_path, tale, script):
+    (folder / "docs" / "deep").mkdir(parents=True)
+    (folder / "docs" / "a.md").write_text("# A\n\ntext\n")
+    (folder / "docs" / "deep" / "b.txt").write_text("bee\n")
+    (folder / "docs" / "deep" / "c.bin").write_bytes(bytes(range(256)))
+    with zipfile.ZipFile(folder / "pack.zip", "w") as archive:
+        archive.writestr("in/side.txt", "packed")
+    show = "```python\nFINAL(repr([context.files.keys(), list(context.notes)]))\n```"
+    done = run_cli("ask", "Which?", "docs", "pack.zip", folder / "[d]ocs" / "**" / "*.md", "--model", script(show))
+    assert done.returncode == 0, done.stderr
+    names = ["docs/a.md", "docs/deep/b.txt", "pack.zip/in/side.txt", "here/docs/a.md"]
+    assert done.stdout.strip() == repr([names, ["docs: deep/c.bin left out: it is no text: its bytes are binary."]])
+
+
+def test_standard_input(environ, folder, script):
+    show = "```python\nFINAL(context.at(8) + ': ' + context[8:])\n```"
+    model = script(show, show)
+
+    def ask(*words, given=b"one ship\ntwo ships\n"):
+        command = [sys.executable, "-m", "rlm_kernel", "ask", "Which?", *words, "--model", model]
+        return subprocess.run(command, cwd=folder, env=environ, input=given, capture_output=True, timeout=90)
+
+    environ["XDG_CACHE_HOME"] = str(folder / "cache")
+    done = ask("-", "--notebook", "out.ipynb")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode().strip() == "out-stdin, line 1: \ntwo ships"
+    assert (folder / "out-stdin").read_bytes() == b"one ship\ntwo ships\n", "what the notebook loads is kept"
+    done = ask("-")
+    assert done.stdout.decode().strip() == "stdin, line 1: \ntwo ships"
+    assert [path for path in (folder / "cache").rglob("*") if path.is_file()] == []
+    assert b"Standard input is empty" in ask("-", given=b" ").stderr
+    assert b"is there twice" in ask("-", "-").stderr
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
         (["Who?", "missing.txt"], "missing.txt does not exist"),
-        (["Who?", "."], "is a folder"),
+        (["Who?", "."], "no readable files"),
+        (["Who?", "*.md"], "matches no file"),
         (["   ", "missing.txt"], "question is empty"),
         (["Who?", "missing.txt", "--max-cost", "much"], "--max-cost"),
         (["Who?", "missing.txt", "--max-turns", "0"], "--max-turns"),
