@@ -5,7 +5,7 @@
  * Everything is set as text. Characters that would change the order of what is shown, or hide something, stand as
  * their name: a cell that a person is to approve must not read otherwise than it runs.
  */
-import { clean } from './format.js';
+import { ODD, clean, oddName } from './format.js';
 
 const CODE_MOST = 200_000; // characters; beyond them text is shown without colours
 const PIECE = 4_000; // characters of one line that are laid out as one piece
@@ -27,19 +27,6 @@ const BUILTINS = new Set(
 const OURS = new Set(
   'llm_query llm_query_batched rlm_query rlm_query_batched context history answer FINAL FINAL_VAR'.split(' ')
 );
-
-// eslint-disable-next-line no-control-regex
-const ODD =
-  /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu;
-
-/** @param {string} odd */
-function oddName(odd) {
-  if (odd.length > 2 || odd === '\r') return '';
-  const point = /** @type {number} */ (odd.codePointAt(0));
-  if (point < 0x20) return String.fromCodePoint(0x2400 + point);
-  if (point === 0x7f) return '␡';
-  return `⟨U+${point.toString(16).toUpperCase().padStart(4, '0')}⟩`;
-}
 
 /**
  * Add a text, with its odd characters as marked names.

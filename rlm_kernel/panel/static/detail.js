@@ -8,11 +8,11 @@
  * @typedef {import('./generated').TextPart} TextPart
  * @typedef {import('./panel').Ctx} Ctx
  * @typedef {import('./panel').PanelView} PanelView
- * @typedef {import('./edit').EditKind} EditKind
  */
 
-import { button, el, mark, put } from './dom.js';
-import { editForm, editLabel, editWords, fittingEdits, whyNot } from './edit.js';
+import { Actions } from './actions.js';
+import { button, el, put } from './dom.js';
+import { editWords } from './edit.js';
 import { clean, count, duration, line, statusWord, usageLine } from './format.js';
 import { Attempts, Code, Messages, Plain, Section, UsageTable } from './parts.js';
 
@@ -22,8 +22,6 @@ const PART_TITLES = {
   turn: { prompt: 'Prompt', reply: 'Reply', code: 'Code', output: 'Output' },
   call: { prompt: 'Prompt', reply: 'Reply', code: 'Code', output: 'Output' }
 };
-/** @type {Record<string, TextPart>} */
-const PART_OF_EDIT = { prompt: 'prompt', reply: 'reply', code: 'code' };
 const HINT = 'Choose a line of the tree to see what was asked and answered, and to change it.';
 
 /** @param {HTMLElement} host @param {Ctx} ctx @returns {PanelView} */
@@ -131,6 +129,9 @@ class NodeDetail {
     this.askedAt = new Map();
     /** @type {Array<{part: TextPart, then: (text: string) => void}>} */
     this.waiters = [];
+    /** Whether something was asked of the notebook whose failure is to be told. */
+    this.asking = false;
+    this.off = ctx.on('problem', /** @param {any} message */ message => this.takeProblem(message));
     this.drawnWhere = '';
     this.drawnNotes = '';
   }
@@ -271,12 +272,25 @@ class NodeDetail {
     if (drawn === this.drawnWhere) return;
     this.drawnWhere = drawn;
     this.where.replaceChildren();
-    if (cell)
-      this.where.append(button(words, () => this.ctx.send({ kind: 'jump', cell_id: cell }), { class: 'rlm-link' }));
+    if (cell) this.where.append(button(words, () => this.jump(cell), { class: 'rlm-link' }));
     else if (where) this.where.append(words);
   }
 
+  /** Show a cell of the notebook. @param {string} cell */
+  jump(cell) {
+    this.asking = true;
+    this.ctx.send({ kind: 'jump', cell_id: cell });
+  }
+
+  /** @param {import('./generated').ProblemMessage} problem */
+  takeProblem(problem) {
+    if (!this.asking || problem.about !== null) return;
+    this.asking = false;
+    this.ctx.say(clean(`${problem.text} ${problem.remedy}`.trim()));
+  }
+
   destroy() {
+    this.off();
     this.actions.close();
     this.element.remove();
   }
@@ -325,84 +339,4 @@ function whereText(where) {
   const place =
     where.count > 1 ? `call ${where.index.toLocaleString('en')} of ${where.count.toLocaleString('en')} of ` : '';
   return `Made by ${place}line ${where.line} of the cell`;
-}
-
-// ---- what can be done ----------------------------------------------------------------------------------------
-
-/** The buttons of a node, and the form that one of them opened. */
-class Actions {
-  /** @param {NodeDetail} detail */
-  constructor(detail) {
-    this.detail = detail;
-    this.ctx = detail.ctx;
-    this.bar = el('div', { class: 'rlm-buttons', role: 'group', 'aria-label': 'Change and run again' });
-    this.why = el('p', { class: 'rlm-why', hidden: true });
-    this.place = el('div', { class: 'rlm-form-place' });
-    this.element = el('div', { class: 'rlm-actions' }, this.bar, this.why, this.place);
-    /** @type {PanelView | null} */
-    this.form = null;
-    this.opened = '';
-    this.drawn = '';
-  }
-
-  /** @param {StoreType} state */
-  update(state) {
-    const row = this.detail.row;
-    const kinds = fittingEdits(row);
-    const drawn = kinds.join();
-    if (drawn !== this.drawn) {
-      this.drawn = drawn;
-      this.bar.replaceChildren(...kinds.map(kind => this.makeButton(row, kind)));
-    }
-    const why =
-      row.status === 'pending' || row.status === 'running' ? whyNot(state) || 'It has not ended yet.' : whyNot(state);
-    this.why.hidden = !why || this.form !== null;
-    put(this.why, why);
-    for (const each of this.bar.querySelectorAll('button')) {
-      each.disabled = why !== '';
-      mark(each, 'title', why || null);
-      mark(each, 'aria-expanded', String(each.dataset.edit === this.opened));
-    }
-    this.form?.update(state);
-  }
-
-  /** @param {Row} row @param {EditKind} kind */
-  makeButton(row, kind) {
-    const made = button(editLabel(row, kind), () => (this.opened === kind ? this.close() : this.open(kind)));
-    made.dataset.edit = kind;
-    if (kind === 'continue') made.classList.add('rlm-primary');
-    return made;
-  }
-
-  /** @param {EditKind} kind */
-  open(kind) {
-    this.close();
-    this.opened = kind;
-    const close = () => {
-      this.close();
-      /** @type {HTMLElement | null} */ (this.bar.querySelector(`[data-edit="${kind}"]`))?.focus();
-    };
-    this.form = editForm(this.place, this.ctx, this.detail.row, kind, { present: this.present(kind), close });
-    this.ctx.later();
-  }
-
-  /** The text that a form begins with; it may still be coming. @param {EditKind} kind */
-  present(kind) {
-    const detail = this.detail;
-    const part = PART_OF_EDIT[kind];
-    if (part) detail.want(part);
-    return {
-      get: () => (part ? (detail.texts?.[part] ?? '') : ''),
-      get whole() {
-        return !part || !detail.missing(part);
-      }
-    };
-  }
-
-  close() {
-    this.form?.destroy();
-    this.form = null;
-    this.opened = '';
-    this.ctx.later();
-  }
 }

@@ -72,10 +72,22 @@ export function sumUsage(usages) {
   return all;
 }
 
-// Escape sequences of a terminal: colours and cursor moves (CSI), titles and links (OSC), and the short ones.
-const ANSI = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[PX^_][^\u001b]*(?:\u001b\\)?|[@-Z\\^_])/g;
-// Controls that cannot be seen, and those that turn the direction of what follows.
-const UNSEEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
+/**
+ * What must not reach a person's eyes as it is: escape sequences of a terminal (colours, cursor moves, titles, links),
+ * controls, characters of no width, and those that turn the direction of what follows.
+ */
+export const ODD =
+  // eslint-disable-next-line no-control-regex
+  /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[@-Z\\^_])|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu;
+
+/** What stands for an odd character; nothing for an escape sequence. @param {string} odd */
+export function oddName(odd) {
+  if (odd === '\r' || (odd.length > 1 && odd.startsWith('\x1b'))) return '';
+  const point = /** @type {number} */ (odd.codePointAt(0));
+  if (point < 0x20) return String.fromCodePoint(0x2400 + point); // the signs of the controls
+  if (point === 0x7f) return '␡';
+  return `⟨U+${point.toString(16).toUpperCase().padStart(4, '0')}⟩`;
+}
 
 /**
  * Make a stranger's text fit to be looked at: without a terminal's escape sequences, and with every character that
@@ -84,15 +96,7 @@ const UNSEEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200e
  * @param {string} text
  */
 export function clean(text) {
-  return text.replace(ANSI, '').replace(UNSEEN, seen);
-}
-
-/** @param {string} character */
-function seen(character) {
-  const code = character.charCodeAt(0);
-  if (code < 0x20) return String.fromCharCode(0x2400 + code); // the signs of the controls
-  if (code === 0x7f) return '\u2421';
-  return `⟨U+${code.toString(16).toUpperCase().padStart(4, '0')}⟩`;
+  return text.replace(ODD, oddName);
 }
 
 /** The same in one line, for a row or a title. @param {string} text @param {number} [width] */
