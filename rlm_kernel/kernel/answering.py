@@ -6,23 +6,32 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
+from rlm_kernel.engine.edits import Edit
+from rlm_kernel.engine.settings import change
 from rlm_kernel.errors import InputError, RlmError
 from rlm_kernel.ids import CellId
 from rlm_kernel.kernel import magics
 from rlm_kernel.kernel.answer import Inline, Ticker, last_line, live_line, publish_output
+from rlm_kernel.kernel.deciding import Deciding
 from rlm_kernel.kernel.going import GoingOn
 from rlm_kernel.kernel.journal import LiveRun
+from rlm_kernel.kernel.magics import Asked
+from rlm_kernel.kernel.reading import read_go
+from rlm_kernel.kernel.rerunline import Rerun, is_rerun, read_rerun
+from rlm_kernel.kernel.rerunning import Rerunning
 from rlm_kernel.notebook.answer import question_outputs
 
 if TYPE_CHECKING:
     from rlm_kernel.engine.executor import Output
     from rlm_kernel.engine.session import Session
+    from rlm_kernel.engine.settings import Settings
     from rlm_kernel.kernel.desk import Desk
     from rlm_kernel.kernel.dock import Dock
     from rlm_kernel.kernel.livecells import LiveCells
     from rlm_kernel.kernel.pages import Pages
-    from rlm_kernel.kernel.protocol import Status
+    from rlm_kernel.kernel.protocol import GoDict, Status
     from rlm_kernel.kernel.services import Ident, KernelServices, Message
+    from rlm_kernel.kernel.showing import Showing
     from rlm_kernel.trace.records import Node, Outcome
 
 Json = dict[str, Any]
@@ -38,10 +47,15 @@ class Answering:
         pages: Told how the run goes.
         cells: Show and run what the model writes.
         dock: Shows the panel beside the first question.
+        showing: Shows a run that is about to be changed.
     """
 
-    def __init__(self, kernel: KernelServices, desk: Desk, pages: Pages, cells: LiveCells, dock: Dock) -> None:
+    def __init__(
+        self, kernel: KernelServices, desk: Desk, pages: Pages, cells: LiveCells, dock: Dock, showing: Showing
+    ) -> None:
         self._kernel = kernel
+        self._showing = showing
+        self._deciding = Deciding(kernel, desk, pages, cells)
         self._desk = desk
         self._pages = pages
         self._cells = cells
@@ -66,7 +80,7 @@ class Answering:
         ``%rlm resume`` is an order to a run that is paused, and otherwise as good as a question.
         """
         code = str(message["content"].get("code", ""))
-        if magics.is_go_on(code):
+        if magics.is_go_on(code) or is_rerun(code):
             return self.paused_since is None or message["header"]["msg_id"] == self._answering
         return magics.is_question(code)
 
@@ -82,7 +96,7 @@ class Answering:
         run.owner = client
         self._answering, self._desk.heard = run.msg_id, parent
         try:
-            return await self._answer(run, code)
+            return await self._answer(run, code, parent)
         except RlmError as error:
             return self._refuse(run, error)
         except Exception as error:  # a defect of ours must not leave a cell that says nothing
@@ -93,16 +107,16 @@ class Answering:
             self._cells.expect(None)
             self._cells.run = None
 
-    async def _answer(self, run: LiveRun, code: str) -> Json:
+    async def _answer(self, run: LiveRun, code: str, parent: Message) -> Json:
         session = self._desk.session
-        asked = magics.read_question(code, session.settings)
         if session.control.state != "idle":
             raise InputError("A run is going already.", "Wait for its end, or stop it with %rlm stop.")
-        going = GoingOn(session, self._desk.keeping, asked, run.anchor)
+        going = self._plan(run, code, read_go(parent.get("metadata") or {}))
         if going.nothing:
             self._print(run, going.nothing)
             return ok_reply(run.execution_count)
         self._cells.expect(run)
+        self._deciding.attend(run)
         if not run.fallback:
             self._dock.show(run.request)
         self._ticker.touch()
@@ -114,7 +128,31 @@ class Answering:
         run.node = node
         return self._finish(run)
 
-    async def _work(self, going: GoingOn, run: LiveRun) -> Node:
+    def _plan(self, run: LiveRun, code: str, go: GoDict | None) -> GoingOn | Rerunning:
+        """Read what is to be done: what a page says beside the cell goes before what stands in it."""
+        base = self._desk.session.settings
+        if go is not None and go["how"] == "rerun":
+            settings = change(base, dict(go.get("limits") or {}))
+            return self._rerunning(run, Rerun(go["node_id"], Edit.from_dict(go["edit"]), settings), typed=False)
+        if go is None and is_rerun(code):
+            return self._rerunning(run, read_rerun(code, base), typed=True)
+        asked = magics.read_question(code, base) if go is None else self._continued(go, base)
+        return GoingOn(self._desk.session, self._desk.keeping, asked, run.anchor)
+
+    def _rerunning(self, run: LiveRun, rerun: Rerun, *, typed: bool) -> Rerunning:
+        return Rerunning(self._desk, self._showing, self._pages, run, rerun, typed=typed)
+
+    def _continued(self, go: GoDict, base: Settings) -> Asked:
+        self._check_unfinished(go.get("run_id"))
+        limits = dict(go.get("limits") or {})
+        return Asked("", change(base, dict(limits)), "continue", dict(limits))
+
+    def _check_unfinished(self, run_id: str | None) -> None:
+        unfinished = self._desk.session.unfinished
+        if run_id and unfinished is not None and unfinished.run_id != run_id:
+            raise InputError("Only the last unfinished question can be gone on with.", "Run one of its turns again.")
+
+    async def _work(self, going: GoingOn | Rerunning, run: LiveRun) -> Node:
         """Have the question answered, or the run gone on with."""
         if said := await going.look(self._desk.executor):
             self._print(run, said)

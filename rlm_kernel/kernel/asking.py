@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rlm_kernel.kernel.actions import KernelActions
 from rlm_kernel.kernel.answering import Answering
 from rlm_kernel.kernel.commands import Commands
 from rlm_kernel.kernel.desk import Desk
 from rlm_kernel.kernel.dock import Dock
+from rlm_kernel.kernel.edited import EditedCells
 from rlm_kernel.kernel.executing import CellExecutor
 from rlm_kernel.kernel.journal import Journal
 from rlm_kernel.kernel.livecells import LiveCells
+from rlm_kernel.kernel.orders import Orders, read_order
 from rlm_kernel.kernel.pagehands import PageHands
 from rlm_kernel.kernel.pages import Pages
+from rlm_kernel.kernel.showing import Showing
+from rlm_kernel.kernel.states import States
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rlm_kernel.engine.executor import Output, QueryDict, ReplyDict
+    from rlm_kernel.engine.executor import QueryDict, ReplyDict
+    from rlm_kernel.host.records import ExecuteReply, ExecuteRequest
     from rlm_kernel.ids import MsgId
     from rlm_kernel.kernel.services import KernelServices, Message
 
@@ -42,12 +46,20 @@ class Asking:
         self._desk = Desk(kernel, self._pages)
         self._executor = CellExecutor(kernel, self._journal, self._pages, self._cells)
         self._desk.furnish(self._executor, [self._cells])
-        self._dock = Dock(kernel, self._pages, lambda: self._desk.session)
-        self._answering = Answering(kernel, self._desk, self._pages, self._cells, self._dock)
-        self._commands = Commands(kernel, self._desk, self._cells, self._dock)
-        self._hands = PageHands(kernel, self._journal, self._pages, self._cells, self._commands)
+        states = States(kernel, self._desk)
+        showing = Showing(kernel, self._desk, self._journal, self._pages)
+        self._edited = EditedCells(self._desk, self._journal, self._pages)
+        actions = KernelActions(kernel, self._desk, self._pages, showing, states)
+        dock = Dock(kernel, self._pages, self._desk, actions)
+        self._answering = Answering(kernel, self._desk, self._pages, self._cells, dock, showing)
+        self._commands = Commands(kernel, self._desk, self._cells, dock)
+        self._orders = Orders(kernel, self._desk, self._pages, self._commands, states)
+        self._hands = PageHands(kernel, self._desk, self._journal, self._pages, self._cells)
+        self._hands.furnish(self._commands, showing, states)
         self.is_question = self._answering.is_question
         self.ask = self._answering.ask
+        self.read_order = read_order
+        self.obey = self._orders.obey
         self.complete = self._commands.complete
         self.inspect = self._commands.inspect
         self.line_magic = self._commands.line
@@ -73,13 +85,26 @@ class Asking:
             return False  # no model's cell, or a copy of one that the person made
         return self._journal.replaced(mark)
 
-    def person_cell(self, code: str, outputs: Sequence[Output]) -> None:
-        """Tell the model of a cell the person ran while its run lasts."""
+    def turn_of(self, metadata: Json) -> str | None:
+        """Name the turn whose cell a person runs by themselves; ``None`` where the cell is their own."""
+        cell_id = metadata.get("cellId")
+        found = self._journal.cell(cell_id) if isinstance(cell_id, str) else None
+        return found[1].turn.id if found is not None and found[1].part == "code" else None
+
+    def person_cell(self, request: ExecuteRequest, reply: ExecuteReply) -> None:
+        """Note what a cell of the person's has done.
+
+        The model of a run that lasts is told; what came after a cell of the model that they changed is stale.
+        """
         made = self._desk.made
-        if made is not None and (made.control.state != "idle" or made.unfinished is not None):
+        if made is None:
+            return
+        if made.control.state != "idle" or made.unfinished is not None:
             from rlm_kernel.engine.shown import shown
 
-            made.note_cell(code, shown(outputs))
+            made.note_cell(request.code, shown(self._kernel.recorder.outputs(request.msg_id)))
+        if request.node_id is not None and reply.entry is not None:
+            self._edited.ran(request.cell_id or "", self._kernel.process.history.entry(reply.entry))
 
     async def query(self, query: QueryDict, parent: MsgId | None) -> list[ReplyDict]:
         """Answer an ``llm_query``: of the run's cell within the run, of the person's own cell outside it."""

@@ -6,12 +6,11 @@ import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rlm_kernel.engine.session import Session
     from rlm_kernel.ids import MsgId
+    from rlm_kernel.kernel.desk import Desk
     from rlm_kernel.kernel.pages import Pages
     from rlm_kernel.kernel.services import KernelServices, Message
+    from rlm_kernel.panel.actions import Actions
     from rlm_kernel.panel.widget import Panel
 
 log = logging.getLogger(__name__)
@@ -23,13 +22,15 @@ class Dock:
     Args:
         kernel: Publishes it where there is no page.
         pages: Show it beside the notebook.
-        session: Gives what it shows.
+        desk: Has what it shows.
+        actions: Done for it in the notebook.
     """
 
-    def __init__(self, kernel: KernelServices, pages: Pages, session: Callable[[], Session]) -> None:
+    def __init__(self, kernel: KernelServices, pages: Pages, desk: Desk, actions: Actions) -> None:
         self._kernel = kernel
         self._pages = pages
-        self._session = session
+        self._desk = desk
+        self._actions = actions
         self._panel: Panel | None = None
 
     def show(self, parent: Message | None) -> None:
@@ -58,5 +59,6 @@ class Dock:
         if self._panel is None:
             from rlm_kernel.panel.widget import Panel
 
-            self._panel = Panel(self._session())
+            self._desk.catch_up()
+            self._panel = Panel(self._desk.session, self._actions)
         return str(self._panel.model_id)

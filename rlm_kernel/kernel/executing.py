@@ -141,7 +141,7 @@ class CellExecutor(Executor):
         msg_id, request = cast("MsgId", cell.msg_id), cast("Message", cell.request)
         parent = run.request if run.fallback else request
         cell.status = "running"
-        cell.execution_count = self._kernel.process.execution_count
+        cell.execution_count = await self._kernel.count_on()
         if not run.fallback:
             self._pages.tell(run, "start", {"cell_id": cell.cell_id, "msg_id": msg_id})
             self._kernel.publish("status", {"execution_state": "busy"}, request)

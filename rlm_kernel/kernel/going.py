@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rlm_kernel.engine.opening import Opening
+from rlm_kernel.engine.settings import raised
 from rlm_kernel.usage import count
 
 if TYPE_CHECKING:
@@ -108,8 +110,9 @@ class GoingOn:
             now = (session.settings, asked.settings)
             asking = Asking.recall(self._row.question, self._row.details, now)
         if asking is not None:
+            asking = replace(asking, settings=raised(asking.settings, asked.limits))
             return await session.ask_again(asking, cell_id=self._anchor)
-        return await session.go_on(settings=asked.settings, cell_id=self._anchor, from_start=lost)
+        return await session.go_on(settings=asked.settings, limits=asked.limits, cell_id=self._anchor, from_start=lost)
 
 
 def _named(request: InFlight) -> str:

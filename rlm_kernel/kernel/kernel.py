@@ -17,13 +17,12 @@ from traitlets import Bool, Float
 
 import rlm_kernel
 from rlm_kernel.errors import NamespaceDied
-from rlm_kernel.host.process import ExecuteReply, ExecuteRequest, NamespaceProcess, Published
-from rlm_kernel.host.recorder import OutputRecorder
+from rlm_kernel.host.process import ExecuteReply, ExecuteRequest
 from rlm_kernel.kernel.asking import Asking
 from rlm_kernel.kernel.channels import Channels, clean
 from rlm_kernel.kernel.comms import Comms, parent_id
 from rlm_kernel.kernel.dispatch import Dispatcher, Request
-from rlm_kernel.kernel.parents import Parents
+from rlm_kernel.kernel.runner import Runner
 from rlm_kernel.kernel.services import Ident, Message, reply_content
 from rlm_kernel.kernel.stdin import Stdin
 
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from ipykernel.comm.manager import CommManager
     from tornado.platform.asyncio import BaseAsyncIOLoop
 
-    from rlm_kernel.engine.executor import QueryDict, ReplyDict
     from rlm_kernel.ids import MsgId
 
 CLOSE_SECONDS = 3.0
@@ -57,7 +55,7 @@ class RlmKernel(Kernel):
 
     * the shell channel goes through `Dispatcher`, comms through `Comms`, input requests through `Stdin`;
     * ``%%rlm`` cells, ``%rlm`` and the pages' comm go to `Asking`, which sees this class as `KernelServices`;
-    * it listens to the namespace (`host.records.Listener`) and takes nothing from it on trust.
+    * what goes to the namespace and comes from it goes through `Runner`.
     """
 
     implementation = "rlm-kernel"
@@ -75,18 +73,15 @@ class RlmKernel(Kernel):
             kwargs.pop(name, None)
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
         self.channels = Channels(self)
-        self.process = NamespaceProcess(self, checkpoints=self.checkpoints, kill_after=self.kill_after)
-        self.process.spawn()
-        self.recorder = OutputRecorder()
+        self._runner = Runner(self, checkpoints=self.checkpoints, kill_after=self.kill_after)
+        self.process = self._runner.process
+        self.recorder = self._runner.recorder
         self.dispatcher = Dispatcher(self, self.channels)
         self.comm_manager = cast("CommManager", comm.get_comm_manager())  # kernelapp has installed it
         self.comm_manager.kernel = self
         self.comms = Comms(self, self.comm_manager)
         for kind in ("comm_open", "comm_msg", "comm_close"):
             self.shell_handlers[kind] = getattr(self.comms, kind)
-        self._parents = Parents()
-        self._recorded: set[MsgId] = set()
-        self._cells = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         self.asking = Asking(self)
 
@@ -137,10 +132,14 @@ class RlmKernel(Kernel):
         if self.asking.skip(metadata):
             self.send_reply("execute_reply", self._skipped(), parent, ident)
             return
+        await self._runner.count_on()
         if not silent:
             self.publish("execute_input", {"code": code, "execution_count": self.execution_count}, parent)
+        order = None if silent else self.asking.read_order(code)
         if not silent and self.asking.is_question(parent):
             reply = await self._ask(code, parent, ident)
+        elif order is not None:
+            reply = await self.asking.obey(order, code, parent)
         else:
             reply = await self._person_cell(code, parent, ident)
         self.send_reply("execute_reply", reply, parent, ident)
@@ -153,13 +152,13 @@ class RlmKernel(Kernel):
             await asyncio.shield(self._started)
 
     async def _ask(self, code: str, parent: Message, ident: Ident) -> Json:
-        self._parents.keep(parent_id(parent), parent, ident)
+        self._runner.parents.keep(parent_id(parent), parent, ident)
         cell_id = (parent.get("metadata") or {}).get("cellId")
         allow_stdin = bool(parent["content"].get("allow_stdin", False))
         return await self.asking.ask(code, parent, ident, cell_id, allow_stdin)
 
     async def _person_cell(self, code: str, parent: Message, ident: Ident) -> Json:
-        content = parent["content"]
+        content, metadata = parent["content"], parent.get("metadata") or {}
         silent = bool(content.get("silent", False))
         request = ExecuteRequest(
             code=code,
@@ -169,13 +168,13 @@ class RlmKernel(Kernel):
             store_history=bool(content.get("store_history", not silent)),
             user_expressions=content.get("user_expressions") or {},
             allow_stdin=bool(content.get("allow_stdin", False)),
-            cell_id=(parent.get("metadata") or {}).get("cellId"),
+            cell_id=metadata.get("cellId"),
+            node_id=self.asking.turn_of(metadata),
         )
         reply = await self.execute_cell(request, parent, ident)
         if not silent:
-            self.asking.person_cell(code, self.recorder.outputs(request.msg_id))
-        self.recorder.forget(request.msg_id)
-        self._recorded.discard(request.msg_id)
+            self.asking.person_cell(request, reply)
+        self._runner.forget(request.msg_id)
         return reply_content(reply)
 
     def _skipped(self) -> Json:
@@ -295,10 +294,7 @@ class RlmKernel(Kernel):
 
     async def to_namespace(self, kind: str, message: Message) -> None:
         """Give a comm message to the namespace; what its callback shows belongs to that message."""
-        self._parents.keep(parent_id(message), message, [])
-        fields = {key: clean(message.get(key) or {}) for key in ("content", "header", "metadata")}
-        with contextlib.suppress(NamespaceDied):
-            await self.process.ask(kind, fields, [bytes(part) for part in message.get("buffers") or ()])
+        await self._runner.comm(kind, message)
 
     def namespace_is_busy(self) -> bool:
         """Tell whether a cell runs in the namespace."""
@@ -334,47 +330,24 @@ class RlmKernel(Kernel):
         self.channels.reply(msg_type, content, parent, ident)
 
     async def execute_cell(self, request: ExecuteRequest, parent: Message, ident: Ident) -> ExecuteReply:
-        """Run a cell in the namespace, after the one that runs there now."""
-        async with self._cells:
-            self._parents.keep(request.msg_id, parent, ident)
-            if not request.silent:
-                self._recorded.add(request.msg_id)
-            try:
-                reply = await self.process.execute(request)
-            except NamespaceDied as error:
-                reply = self._no_namespace(error)
-        if reply.status == "died":
-            self._tell_death(reply, request)
-        return reply
+        """Run a cell in the namespace."""
+        return await self._runner.execute(request, parent, ident)
 
-    def _no_namespace(self, error: NamespaceDied) -> ExecuteReply:
-        answer = {"content": "", "ready": False}
-        return ExecuteReply(
-            "died",
-            self.process.execution_count,
-            answer,  # type: ignore[arg-type]
-            died=error.message,
-            lost=error.remedy,
-        )
-
-    def _tell_death(self, reply: ExecuteReply, request: ExecuteRequest) -> None:
-        """Show in the cell why its process ended and what is back."""
-        reply.ename = "KeyboardInterrupt" if reply.interrupted else "NamespaceDied"
-        reply.evalue = f"{reply.died} {reply.lost}".strip()
-        reply.traceback = [f"\x1b[0;31m{reply.ename}\x1b[0m: {reply.evalue}"]
-        if not request.silent:
-            content = {"ename": reply.ename, "evalue": reply.evalue, "traceback": reply.traceback}
-            self._publish_and_record(Published("error", content, {}, [], request.msg_id))
+    async def count_on(self) -> int:
+        """Give the number of the next cell."""
+        return await self._runner.count_on()
 
     async def reserve_count(self, code: str = "") -> int:
         """Take the next execution count."""
-        count = self.process.execution_count
-        await self.process.ask("set_count", {"count": count + 1, "code": code})
-        return count
+        return await self._runner.reserve_count(code)
+
+    async def input(self, prompt: str, password: bool, parent: MsgId | None) -> str:
+        """Ask the person for a line."""
+        return await self._runner.input(prompt, password, parent)
 
     def request_of(self, msg_id: MsgId) -> Message | None:
         """Give a request that is still known."""
-        known = self._parents.get(msg_id)
+        known = self._runner.parents.get(msg_id)
         return known.message if known else None
 
     def send_page(self, comm_id: str, data: Json, parent: Message | None) -> None:
@@ -396,45 +369,3 @@ class RlmKernel(Kernel):
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             self.log.error("A task of the kernel failed", exc_info=task.exception())
-
-    # Listener
-
-    def published(self, message: Published) -> None:
-        """Pass on what the namespace shows, under a request that is live."""
-        if message.msg_type.startswith("comm_"):
-            for_page = self.comms.from_namespace(message)
-            if for_page is None:
-                return
-            message = for_page
-        self._publish_and_record(message)
-
-    def _publish_and_record(self, message: Published) -> None:
-        parent = self._parents.of(message.parent)
-        if parent is None:
-            self.log.warning("Output before the first cell: %s", message.msg_type)
-            return
-        # Shown within the output of another cell, it may not clear the rest of that.
-        if message.msg_type != "clear_output" or parent.msg_id == parent_id(parent.message):
-            self.publish(message.msg_type, message.content, parent.message, message.metadata, message.buffers)
-        if parent.msg_id in self._recorded or message.msg_type == "update_display_data":
-            self.recorder.add(message._replace(parent=parent.msg_id))
-
-    async def query(self, query: QueryDict, parent: MsgId | None) -> list[ReplyDict]:
-        """Hand an ``llm_query`` to the session."""
-        return await self.asking.query(query, parent)
-
-    async def input(self, prompt: str, password: bool, parent: MsgId | None) -> str:
-        """Ask the client that runs the cell."""
-        asker = self._parents.asker(parent)
-        if asker is None:
-            return ""
-        return await self.stdin.ask(prompt, password, asker.message, asker.ident)
-
-    async def magic(self, line: str, parent: MsgId | None) -> str:
-        """Hand ``%rlm`` to the session."""
-        return await self.asking.line_magic(line, parent)
-
-    def replaced(self, dead_comms: list[str], live_comms: list[str]) -> None:
-        """Close the widgets that the restored namespace does not have."""
-        last = self._parents.of(None)
-        self.comms.replaced(dead_comms, live_comms, last.message if last else {})

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from rlm_kernel.engine.observer import Observer
-from rlm_kernel.ids import CellId, new_cell_id
+from rlm_kernel.ids import CellId, NodeId, new_cell_id
 from rlm_kernel.kernel.answer import Inline
 from rlm_kernel.kernel.journal import LiveCell
 from rlm_kernel.kernel.keptcells import kept_cells
@@ -65,7 +65,7 @@ class LiveCells(Observer):
     def node_added(self, tree: Tree, node: Node) -> None:
         """Begin the run that is expected; any other (a query outside) is none of ours."""
         self._tree = tree
-        if node.kind == "turn" and self.run is not None and node.parent_id == self.run.run_id:
+        if node.kind == "turn" and self.run is not None and node.parent_id == NodeId(self.run.run_id):
             self._own(self.run, node)
         run = self._expected
         if node.kind != "run" or node.parent_id is not None or run is None:

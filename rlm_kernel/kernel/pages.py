@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from rlm_kernel.kernel.protocol import PROTOCOL, Hello, HelloAck
+from rlm_kernel.kernel.protocol import PROTOCOL, HelloAck, Problem
+from rlm_kernel.kernel.reading import Hello
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from rlm_kernel.errors import RlmError
     from rlm_kernel.kernel.journal import Journal, LiveRun
     from rlm_kernel.kernel.protocol import Go, KernelMessage
     from rlm_kernel.kernel.services import KernelServices, Message
@@ -128,6 +130,27 @@ class Pages:
         """Send a message that is about no run: to one page, or to all."""
         for each in [comm_id] if comm_id is not None else list(self._pages):
             self._kernel.send_page(each, dict(message), parent)
+
+    def problem(self, error: RlmError, ask_id: str = "", comm_id: str | None = None, **offer: Any) -> None:
+        """Say that something cannot be done: to one page, or to all.
+
+        Args:
+            error: What is wrong.
+            ask_id: Of the question that this answers.
+            comm_id: The page.
+            offer: What the page may offer then: ``offer`` and the fields it needs.
+        """
+        problem = Problem(type="problem", ask_id=ask_id, text=error.message, remedy=error.remedy)
+        self.say(cast("Problem", {**problem, **offer}), comm_id)
+
+    def owner(self, anchor: str | None) -> str:
+        """Name the client that shows the run of a question; empty where none does."""
+        run = self._journal.at(anchor)
+        return run.owner if run is not None else ""
+
+    def newest(self) -> str:
+        """Name the page that came last; empty where there is none."""
+        return next((page.hello.client_id for page in reversed(self._pages.values())), "")
 
     def dock(self, model_id: str, parent: Message | None) -> None:
         """Show the panel beside every page."""

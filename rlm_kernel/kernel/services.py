@@ -52,6 +52,10 @@ class KernelServices(Protocol):
         """
         ...
 
+    async def count_on(self) -> int:
+        """Give the number of the next cell, which no cell of this kernel had, whatever state was restored."""
+        ...
+
     async def reserve_count(self, code: str = "") -> int:
         """Take the next execution count for a cell that does not run in the namespace; ``code`` goes to ``In``."""
         ...
