@@ -34,6 +34,9 @@ class Panel(anywidget.AnyWidget, Observer):
         actions: What only the notebook's kernel can do; without it, the panel says so where it is asked for it.
     """
 
+    # anywidget makes its traits of what the class has; given to the constructor alone, the style would be lost.
+    _esm = traitlets.Unicode().tag(sync=True)
+    _css = traitlets.Unicode().tag(sync=True)
     picture = traitlets.Bytes(b"").tag(sync=True)
     """Everything there was at the end of the last run (or up to half a minute ago), compressed: what a saved notebook
     shows again. Small, and seldom sent; a living view asks for the rows themselves."""
