@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rlm_kernel.engine.control import Control
     from rlm_kernel.engine.executor import Output
     from rlm_kernel.kernel.journal import LiveCell, LiveRun
-    from rlm_kernel.kernel.protocol import RunState, Status
+    from rlm_kernel.kernel.protocol import RunState, StatusLine
     from rlm_kernel.kernel.services import KernelServices
     from rlm_kernel.notebook.cells import CellDict
     from rlm_kernel.trace.tree import Tree
@@ -53,7 +53,7 @@ class Ticker:
         self._call()
 
 
-def live_line(tree: Tree, run: LiveRun, control: Control) -> Status:
+def live_line(tree: Tree, run: LiveRun, control: Control) -> StatusLine:
     """Say where a run stands: turn, calls, tokens, cost, what it waits for."""
     state: RunState = "running" if control.state == "idle" else control.state
     turns = [each for each in tree.children(run.node.id) if each.kind == "turn"] if run.node else []
@@ -65,7 +65,7 @@ def live_line(tree: Tree, run: LiveRun, control: Control) -> Status:
     return {"state": state, "text": " · ".join(parts), "turn": len(turns), "usage": usage.to_dict()}
 
 
-def last_line(tree: Tree, run: LiveRun) -> Status:
+def last_line(tree: Tree, run: LiveRun) -> StatusLine:
     """Say how a run ended."""
     node = run.node
     if node is None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rlm_kernel.kernel.dock import Dock
     from rlm_kernel.kernel.livecells import LiveCells
     from rlm_kernel.kernel.pages import Pages
-    from rlm_kernel.kernel.protocol import GoDict, Status
+    from rlm_kernel.kernel.protocol import GoDict, StatusLine
     from rlm_kernel.kernel.services import Ident, KernelServices, Message
     from rlm_kernel.kernel.showing import Showing
     from rlm_kernel.trace.records import Node, Outcome
@@ -185,7 +185,7 @@ class Answering:
         self._reply_to_bound(run, reply)
         return reply
 
-    def _end(self, run: LiveRun, line: Status, outcome: Outcome | None) -> None:
+    def _end(self, run: LiveRun, line: StatusLine, outcome: Outcome | None) -> None:
         """Tell the pages that a run is over."""
         run.state, run.text = "ended", line["text"]
         self._pages.tell(run, "status", line)

@@ -128,7 +128,7 @@ class Finish(TypedDict):
     badge: str
 
 
-class Status(TypedDict):
+class StatusLine(TypedDict):
     """Fields of `status`."""
 
     state: RunState
@@ -253,7 +253,7 @@ class RunMessages(TypedDict):
     append: Append
     start: Start
     finish: Finish
-    status: Status
+    status: StatusLine
     run_end: RunEnd
     waiting: Waiting
     stale: Stale
