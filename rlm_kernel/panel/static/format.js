@@ -77,7 +77,6 @@ export function sumUsage(usages) {
  * controls, characters of no width, and those that turn the direction of what follows.
  */
 export const ODD =
-  // eslint-disable-next-line no-control-regex
   /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[@-Z\\^_])|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu;
 
 /** What stands for an odd character; nothing for an escape sequence. @param {string} odd */

@@ -4,10 +4,11 @@
  *
  * @typedef {import('./panel').Ctx} Ctx
  * @typedef {import('./store').Store} Store
- * @typedef {import('./store').Row} Row
+ * @typedef {import('./facts').Row} Row
  */
 
 import { button, el, mark, put } from './dom.js';
+import { nextFailure } from './failures.js';
 import { count, duration, line, money, usageLine } from './format.js';
 import { makeRaise } from './raise.js';
 
@@ -96,18 +97,6 @@ function sumsOf(store, run) {
   const whole = run.total.cost_usd;
   if (!whole || whole - own < 1e-9 || own === 0) return all;
   return `${all} · ${money(own)} its own turns, ${money(whole - own)} its calls`;
-}
-
-/** @param {Ctx} ctx */
-function nextFailure(ctx) {
-  const store = ctx.state;
-  const failures = store.failures(store.shownRun()?.id ?? null);
-  const at = failures.indexOf(store.chosen ?? '');
-  const next = failures[(at + 1) % failures.length];
-  if (next === undefined) return;
-  if (store.looking && !store.wanted().has(next)) store.look({ filter: 'none', search: '', found: null });
-  ctx.choose(next, { reveal: true, focus: true });
-  ctx.show('detail');
 }
 
 /** @param {Ctx} ctx */

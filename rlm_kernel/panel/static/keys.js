@@ -2,7 +2,7 @@
 /**
  * What a key does in the tree, after the ARIA pattern for trees. Pure: says what to do, does nothing.
  *
- * @typedef {import('./store').Item} Item
+ * @typedef {import('./outline').Item} Item
  * @typedef {{do: "choose" | "open" | "close" | "toggle" | "openAll" | "enter" | "search" | "copy" | "failure",
  *            at: number}} Action
  * @typedef {{key: string, alt: boolean, command: boolean, shift: boolean}} Press

@@ -2,7 +2,7 @@
 /**
  * Which node stands in which lane of the timeline. Pure.
  *
- * @typedef {import('./store').Row} Row
+ * @typedef {import('./facts').Row} Row
  * @typedef {{row: Row, start: number, end: number, lane: number}} Bar start and end in seconds from the question on
  * @typedef {{bars: Bar[], turns: number, lanes: number, seconds: number}} Plan
  *   `turns`: how many of the lanes, from the top, are those of turns
@@ -52,6 +52,8 @@ function assign(bars) {
 
 /** A step that people count in, so that about `most` of them fill a time. @param {number} seconds @param {number} most */
 export function tickStep(seconds, most) {
-  const steps = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
+  const steps = [
+    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600
+  ];
   return steps.find(step => seconds / step <= most) ?? Math.ceil(seconds / most / 3600) * 3600;
 }

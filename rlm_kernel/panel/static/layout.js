@@ -17,7 +17,8 @@ const TABS = [
   ['scaling', 'Scaling'],
   ['branches', 'Branches']
 ];
-const NO_QUESTION = 'No question yet. Write %%rlm in the first line of a cell and a question below it, then run the cell.';
+const NO_QUESTION =
+  'No question yet. Write %%rlm in the first line of a cell and a question below it, then run the cell.';
 const LEAST = 15; // per cent of the room that each side keeps
 const MOST = 85;
 

@@ -74,11 +74,7 @@ class Frame {
     this.ctx = this.makeContext();
     this.tree = treeView(this.layout.tree, this.ctx);
     /** The views that are always in sight. @type {PanelView[]} */
-    this.fixed = [
-      headView(this.layout.head, this.ctx),
-      decideView(this.layout.decide, this.ctx),
-      this.tree
-    ];
+    this.fixed = [headView(this.layout.head, this.ctx), decideView(this.layout.decide, this.ctx), this.tree];
     /** @type {Record<TabName, PanelView>} */
     this.tabs = {
       detail: detailView(this.layout.tabs.detail, this.ctx),
@@ -215,7 +211,7 @@ class Frame {
 
   /** @param {string | null} key @param {{reveal?: boolean, focus?: boolean}} [options] */
   choose(key, options = {}) {
-    if (key !== null && options.reveal) this.store.reveal(key);
+    if (key !== null && options.reveal) this.store.outline.reveal(key);
     this.store.choose(key);
     this.tree.bring(options.focus ?? false);
     this.askTexts(0);
@@ -254,7 +250,7 @@ class Frame {
   }
 }
 
-/** What of a row tells that its texts are new. @param {import('./store').Row} row */
+/** What of a row tells that its texts are new. @param {import('./facts').Row} row */
 function sign(row) {
   return [row.status, row.outcome, row.error, row.ended, row.cell_id, row.cached].join('|');
 }

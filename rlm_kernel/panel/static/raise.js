@@ -56,7 +56,7 @@ export function makeRaise(ctx) {
 
   return {
     root,
-    /** @param {import('./store').Row | null} shown @param {boolean} busy */
+    /** @param {import('./facts').Row | null} shown @param {boolean} busy */
     update(shown, busy) {
       const wanted = store.live && !busy && shown?.outcome === 'limit' && shown.id === store.lastRun()?.id;
       root.hidden = !wanted;

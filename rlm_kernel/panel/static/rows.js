@@ -3,8 +3,10 @@
  * One line of the tree: what it says, and its elements.
  *
  * @typedef {import('./store').Store} Store
- * @typedef {import('./store').Item} Item
- * @typedef {import('./store').Usage} Usage
+ * @typedef {import('./outline').Item} Item
+ * @typedef {import('./facts').Row} Row
+ * @typedef {import('./facts').Group} Group
+ * @typedef {import('./facts').Usage} Usage
  * @typedef {{key: string, kind: string, icon: string, status: string, label: string, word: string, model: string,
  *            usage: Usage, own: Usage | null, time: string, error: string | null, progress: number | null,
  *            marks: string[], failed: boolean, share: number}} Fact
@@ -12,18 +14,20 @@
 
 import { el, mark, put } from './dom.js';
 import { compact, duration, line, money, statusWord, usageLine } from './format.js';
-import { hasFailed } from './store.js';
+import { hasFailed } from './facts.js';
 
 export const COLUMNS = ['name', 'status', 'model', 'in', 'cached', 'out', 'cost', 'time'];
 /** @type {Record<string, string>} */
 const GLYPHS = { pending: '○', running: '◐', paused: '‖', done: '✓', failed: '✕', stopped: '■' };
 
-/** What a line says. @param {Store} store @param {Item} item @returns {Fact} */
+/** What a line says; null: its node is gone. @param {Store} store @param {Item} item @returns {Fact | null} */
 export function factOf(store, item) {
-  return item.row ? nodeFact(store, item.row) : batchFact(store, item);
+  if (item.group) return batchFact(store, item.group);
+  const row = store.rows.get(item.key);
+  return row ? nodeFact(store, row) : null;
 }
 
-/** @param {Store} store @param {import('./store').Row} row @returns {Fact} */
+/** @param {Store} store @param {Row} row @returns {Fact} */
 function nodeFact(store, row) {
   const failed = hasFailed(row);
   const marks = [];
@@ -51,16 +55,15 @@ function nodeFact(store, row) {
   };
 }
 
-/** @param {Store} store @param {Item} item @returns {Fact} */
-function batchFact(store, item) {
-  const group = /** @type {import('./store').Group} */ (item.group);
+/** @param {Store} store @param {Group} group @returns {Fact} */
+function batchFact(store, group) {
   const facts = store.batchFacts(group);
   const left = timeLeft(store, facts);
   const marks = facts.cached ? ['cached'] : [];
   if (left !== null) marks.push(`${duration(left)} left`);
-  if (facts.failed && facts.done < facts.size) marks.push(`✕ ${facts.failed.toLocaleString('en')}`);
+  if (facts.failed) marks.push(`✕ ${facts.failed.toLocaleString('en')}`);
   return {
-    key: item.key,
+    key: group.key,
     kind: 'batch',
     icon: '≡',
     status: facts.status,
@@ -79,7 +82,7 @@ function batchFact(store, item) {
 }
 
 /** Seconds a batch will still take if it goes on as it went; null: not known. @param {Store} store
- * @param {import('./store').BatchFacts} facts */
+ * @param {import('./facts').BatchFacts} facts */
 function timeLeft(store, facts) {
   const taken = store.elapsed(facts);
   if (taken === null || facts.ended !== null || facts.done < 3 || facts.done === facts.size) return null;
@@ -131,7 +134,13 @@ export function fillRow(element, item, fact, chosen) {
   ];
   texts.forEach((text, at) => put(cells[at], text));
   const own = fact.own ? `; itself ${usageLine(fact.own)}` : '';
-  const said = [`${fact.kind}: ${fact.label}`, fact.word, ...fact.marks, spent ? usageLine(usage) + own : '', fact.time];
+  const said = [
+    `${fact.kind}: ${fact.label}`,
+    fact.word,
+    ...fact.marks,
+    spent ? usageLine(usage) + own : '',
+    fact.time
+  ];
   mark(element, 'aria-label', said.filter(Boolean).join('; '));
   mark(element, 'title', titleOf(fact, spent, own));
 }
@@ -158,5 +167,7 @@ function setVariables(element, item, fact) {
 function fillMarks(host, marks) {
   if (host.dataset.marks === marks.join('|')) return;
   host.dataset.marks = marks.join('|');
-  host.replaceChildren(...marks.map(text => el('span', { class: 'rlm-badge', data: { mark: text.split(' ')[0] } }, text)));
+  host.replaceChildren(
+    ...marks.map(text => el('span', { class: 'rlm-badge', data: { mark: text.split(' ')[0] } }, text))
+  );
 }

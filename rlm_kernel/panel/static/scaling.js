@@ -4,8 +4,8 @@
  *
  * @typedef {import('./panel').Ctx} Ctx
  * @typedef {import('./store').Store} Store
- * @typedef {import('./store').Row} Row
- * @typedef {import('./store').Usage} Usage
+ * @typedef {import('./facts').Row} Row
+ * @typedef {import('./facts').Usage} Usage
  * @typedef {{name: string, title: string, key: string | null, own: Usage, below: Usage, nodes: number}} Step
  * @typedef {"cost" | "in" | "out" | "calls"} Measure
  */
@@ -149,7 +149,12 @@ function chart(ctx, title, what, steps, measure, parts) {
   const values = step => [amount(step.own, measure) ?? 0, amount(step.below, measure) ?? 0];
   const most = Math.max(...steps.map(step => values(step)[0] + values(step)[1]), 0) || 1;
   const width = 100 / Math.max(steps.length, 6);
-  const picture = svg('svg', { class: 'rlm-bars', viewBox: `0 0 100 ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img' });
+  const picture = svg('svg', {
+    class: 'rlm-bars',
+    viewBox: `0 0 100 ${HEIGHT}`,
+    preserveAspectRatio: 'none',
+    role: 'img'
+  });
   const words = `${title}: ${count(steps.length, what.toLowerCase())}, at most ${written(most, measure)}`;
   picture.setAttribute('aria-label', words);
   steps.forEach((step, at) => {
@@ -157,7 +162,11 @@ function chart(ctx, title, what, steps, measure, parts) {
     const high = ((own + below) / most) * (HEIGHT - 2);
     const ownHigh = (own / most) * (HEIGHT - 2);
     const place = { x: at * width + width * 0.1, width: width * 0.8 };
-    const group = svg('g', {}, svg('title', {}, `${what} ${step.name}: ${written(own + below, measure)}\n${step.title}`));
+    const group = svg(
+      'g',
+      {},
+      svg('title', {}, `${what} ${step.name}: ${written(own + below, measure)}\n${step.title}`)
+    );
     group.append(svg('rect', { ...place, y: HEIGHT - ownHigh, height: ownHigh, class: 'rlm-bar-own' }));
     group.append(svg('rect', { ...place, y: HEIGHT - high, height: high - ownHigh, class: 'rlm-bar-below' }));
     if (step.key !== null) group.addEventListener('click', () => ctx.choose(step.key, { reveal: true }));
@@ -190,5 +199,9 @@ function table(what, steps, parts) {
     const name = el('th', { scope: 'row', title: step.title }, step.name);
     return el('tr', {}, name, ...figures.map(text => el('td', {}, text)));
   });
-  return el('div', { class: 'rlm-tablebox' }, el('table', { class: 'rlm-table' }, el('thead', {}, head), el('tbody', {}, ...rows)));
+  return el(
+    'div',
+    { class: 'rlm-tablebox' },
+    el('table', { class: 'rlm-table' }, el('thead', {}, head), el('tbody', {}, ...rows))
+  );
 }

@@ -109,7 +109,7 @@ class Timeline {
     this.draw();
   }
 
-  /** @param {import('./store').Row | null} root */
+  /** @param {import('./facts').Row | null} root */
   makePlan(root) {
     if ((root?.id ?? '') !== this.root) {
       this.root = root?.id ?? '';
@@ -263,7 +263,7 @@ class Timeline {
   }
 }
 
-/** @param {import('./store').Row} row */
+/** @param {import('./facts').Row} row */
 function colourOf(row) {
   if (row.status === 'failed') return '--rlm-bad';
   if (row.status === 'stopped' || row.status === 'paused') return '--rlm-warn';

@@ -3,7 +3,7 @@
  * The tree of calls. Only the rows in sight are in the page, so ten thousand nodes scroll as ten do.
  *
  * @typedef {import('./panel').Ctx} Ctx
- * @typedef {import('./store').Item} Item
+ * @typedef {import('./outline').Item} Item
  */
 
 import { el, mark } from './dom.js';
@@ -11,6 +11,7 @@ import { line } from './format.js';
 import { keyAction, TypeAhead } from './keys.js';
 import { COLUMNS, factOf, fillRow, makeRow } from './rows.js';
 import { makeToolbar } from './toolbar.js';
+import { nextFailure } from './failures.js';
 
 const ROW_PX = 24;
 const TALL_ROW_PX = 40; // in a narrow sidebar the figures stand in a second line
@@ -35,7 +36,8 @@ class TreeView {
   constructor(host, ctx) {
     this.ctx = ctx;
     this.store = ctx.state;
-    this.toolbar = makeToolbar(ctx, () => this.failure());
+    this.outline = ctx.state.outline;
+    this.toolbar = makeToolbar(ctx);
     this.columns = el('div', { class: 'rlm-row rlm-columns', 'aria-hidden': 'true' });
     for (const name of COLUMNS) this.columns.append(el('span', { class: `rlm-${name}` }, name === 'name' ? '' : name));
     this.sizer = el('div', { class: 'rlm-sizer', role: 'presentation' });
@@ -47,6 +49,7 @@ class TreeView {
     );
     this.ahead = new TypeAhead();
     this.count = 0;
+    this.nodes = 0;
     this.rowPx = ROW_PX;
     this.settling = 0;
     this.bringing = false;
@@ -66,27 +69,28 @@ class TreeView {
   update() {
     this.toolbar.update();
     this.resort();
-    const items = this.store.lines();
+    const items = this.outline.lines();
     const { scrollTop, clientHeight, clientWidth } = this.tree;
     this.rowPx = clientWidth <= NARROW_PX ? TALL_ROW_PX : ROW_PX;
-    const height = this.count * this.rowPx;
-    const follow = this.count > 0 && items.length > this.count && scrollTop + clientHeight >= height - this.rowPx;
+    const atEnd = scrollTop + clientHeight >= (this.count - 1) * this.rowPx;
+    const follow = this.nodes > 0 && this.store.rows.size > this.nodes && atEnd && this.store.chosen === null;
+    this.nodes = this.store.rows.size;
     if (items.length !== this.count || this.sizer.style.height !== `${items.length * this.rowPx}px`) {
       this.count = items.length;
       this.sizer.style.height = `${items.length * this.rowPx}px`;
     }
-    if (follow && this.store.live && !this.store.looking) this.tree.scrollTop = items.length * this.rowPx;
+    if (follow && !this.outline.looking) this.tree.scrollTop = items.length * this.rowPx;
     if (this.bringing) this.scrollToChosen();
-    this.nothing.hidden = items.length > 0 || !this.store.looking;
+    this.nothing.hidden = items.length > 0 || !this.outline.looking;
     this.draw(items, clientHeight);
   }
 
   /** Sorted and filtered lines find their new places once a second: faster cannot be read. */
   resort() {
-    if (!this.store.stirred || this.settling) return;
+    if (!this.outline.stirred || this.settling) return;
     this.settling = setTimeout(() => {
       this.settling = 0;
-      this.store.settle();
+      this.outline.settle();
       this.ctx.later();
     }, RESORT_MS);
   }
@@ -107,7 +111,8 @@ class TreeView {
       mark(element, 'data-index', String(index));
       const place = `translateY(${index * this.rowPx}px)`;
       if (element.style.transform !== place) element.style.transform = place;
-      fillRow(element, item, factOf(this.store, item), chosen);
+      const fact = factOf(this.store, item);
+      if (fact) fillRow(element, item, fact, chosen);
       if (chosen) active = element.id;
     }
     mark(this.tree, 'aria-activedescendant', active);
@@ -123,7 +128,7 @@ class TreeView {
 
   scrollToChosen() {
     this.bringing = false;
-    const index = this.store.lineOf(this.store.chosen);
+    const index = this.outline.lineOf(this.store.chosen);
     if (index < 0) return;
     const top = index * this.rowPx;
     if (top < this.tree.scrollTop) this.tree.scrollTop = top;
@@ -135,7 +140,7 @@ class TreeView {
   click(event) {
     const target = /** @type {HTMLElement} */ (event.target);
     const element = /** @type {HTMLElement | null} */ (target.closest('[data-index]'));
-    const item = element && this.store.lines()[Number(element.dataset.index)];
+    const item = element && this.outline.lines()[Number(element.dataset.index)];
     if (!item) return;
     const twisty = target.classList.contains('rlm-twisty');
     if (event.type === 'dblclick' ? !twisty : twisty) this.toggle(item);
@@ -144,27 +149,14 @@ class TreeView {
 
   /** @param {Item} item */
   toggle(item) {
-    if (item.open !== null) this.store.toggle(item.key, !item.open);
+    if (item.open !== null) this.outline.toggle(item.key, !item.open);
     this.ctx.later();
-  }
-
-  /** Go to the next failure below the chosen line, and from the last one to the first. */
-  failure() {
-    const store = this.store;
-    const failures = store.failures(store.shownRun()?.id ?? null);
-    if (!failures.length) return;
-    const key = store.batches.get(store.chosen ?? '')?.ids[0] ?? store.chosen;
-    const at = failures.indexOf(key ?? '');
-    let next = failures[(at + 1) % failures.length];
-    if (at < 0 && key !== null && store.rows.has(key)) next = after(store, failures, key) ?? failures[0];
-    if (store.looking && !store.wanted().has(next)) store.look({ filter: 'none', search: '', found: null });
-    this.ctx.choose(next, { reveal: true, focus: true });
   }
 
   /** @param {KeyboardEvent} event */
   key(event) {
-    const items = this.store.lines();
-    const at = this.store.lineOf(this.store.chosen);
+    const items = this.outline.lines();
+    const at = this.outline.lineOf(this.store.chosen);
     const page = Math.max(1, Math.floor(this.tree.clientHeight / this.rowPx) - 1);
     const press = {
       key: event.key,
@@ -182,19 +174,19 @@ class TreeView {
   /** @param {import('./keys').Action} action @param {Item | undefined} item */
   act(action, item) {
     if (action.do === 'search') this.toolbar.focus();
-    else if (action.do === 'failure') this.failure();
+    else if (action.do === 'failure') nextFailure(this.ctx);
     else if (action.do === 'copy') this.toolbar.copy('markdown');
     else if (!item) return;
     else if (action.do === 'choose') this.ctx.choose(item.key);
     else if (action.do === 'openAll') this.openAll(item);
-    else if (action.do === 'enter' && item.row) this.ctx.show('detail', true);
+    else if (action.do === 'enter' && !item.group) this.ctx.show('detail', true);
     else this.toggle(item);
   }
 
   /** Open a line and all its siblings. @param {Item} item */
   openAll(item) {
-    for (const each of this.store.lines()) {
-      if (each.parent === item.parent && each.open === false) this.store.toggle(each.key, true);
+    for (const each of this.outline.lines()) {
+      if (each.parent === item.parent && each.open === false) this.outline.toggle(each.key, true);
     }
     this.bring(false);
     this.ctx.later();
@@ -203,17 +195,15 @@ class TreeView {
   /** @param {import('./keys').Press} press @param {Item[]} items @param {number} at */
   typeAhead(press, items, at) {
     if (press.alt || press.command || press.key.length !== 1 || !items.length) return false;
-    const labels = items.map(item => line(item.row ? item.row.label : this.store.batchFacts(/** @type {any} */ (item.group)).label, 80));
+    const labels = items.map(item => line(this.labelOf(item), 80));
     const place = this.ahead.find(press.key, labels, at, Date.now());
     if (place >= 0) this.ctx.choose(items[place].key);
     return true;
   }
-}
 
-/** The first of some nodes that stands below a line. @param {import('./store').Store} store @param {string[]} ids
- * @param {string} key */
-function after(store, ids, key) {
-  const all = [...ids, key];
-  const places = new Map(all.map(id => [id, store.path(id).map(at => String(at).padStart(7, '0')).join('/')]));
-  return ids.find(id => (places.get(id) ?? '') > (places.get(key) ?? ''));
+  /** @param {Item} item */
+  labelOf(item) {
+    if (item.group) return this.store.batchFacts(item.group).label;
+    return this.store.rows.get(item.key)?.label ?? '';
+  }
 }
