@@ -100,7 +100,7 @@ class GoingOn:
         return node
 
     async def _work(self, lost: bool) -> Node:
-        from rlm_kernel.engine.session import Asking  # with the first question: the kernel starts without
+        from rlm_kernel.engine.asking import Asking  # with the first question: the kernel starts without
 
         session, asked = self._session, self._asked
         if asked.how == "ask":

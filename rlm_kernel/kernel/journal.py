@@ -92,7 +92,12 @@ class LiveCell:
 
     def kept(self) -> Kept:
         """Give what a page must know where it stays for another run."""
-        return {"cell_id": self.cell_id, "node_id": self.turn.id, "metadata": {"rlm": self.mark}, "badge": self.badge}
+        return {
+            "cell_id": self.cell_id,
+            "node_id": self.mark["node_id"],
+            "metadata": {"rlm": self.mark},
+            "badge": self.badge,
+        }
 
     def ack(self, recorder: OutputRecorder) -> AckNode:
         """Give what a page that comes late must know of it."""

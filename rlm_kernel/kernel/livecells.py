@@ -91,7 +91,7 @@ class LiveCells(Observer):
         before = self._journal.at(run.anchor)
         if before is None or run.fallback:
             return
-        run.kept = kept_cells(tree, node, before)
+        run.kept = kept_cells(tree, node, before, self._kernel.process.history)
         run.cells = list(run.kept)
 
     def _own(self, run: LiveRun, turn: Node) -> None:
@@ -250,7 +250,7 @@ class LiveCells(Observer):
             self._kernel.publish("status", {"execution_state": "idle"}, cast("Message", cell.request))
             self._kernel.busy_again()
 
-    def removed(self, run: LiveRun, cell_id: str) -> None:
+    def cell_removed(self, run: LiveRun, cell_id: str) -> None:
         """Note that the person deleted a cell: one that has not begun will not be run."""
         for cell in run.cells:
             if cell.cell_id == CellId(cell_id):

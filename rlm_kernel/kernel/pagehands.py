@@ -88,7 +88,7 @@ class PageHands:
     def _removed(self, command: PageCommand, comm_id: str) -> None:
         for run in self._journal.runs():
             if run.run_id == command.run_id:
-                self._cells.removed(run, command.cell_id)
+                self._cells.cell_removed(run, command.cell_id)
 
     def _quote(self, command: PageCommand, comm_id: str) -> None:
         if command.edit is None or not command.node_id:

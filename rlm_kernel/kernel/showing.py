@@ -157,6 +157,6 @@ def _status(turn: Node) -> CellStatus:
 
 def turns_shown(tree: Tree, root: Node) -> list[Node]:
     """Give the turns that stand below a question: those of the runs it went on with come first."""
-    from rlm_kernel.engine.reuse import turns_of
+    from rlm_kernel.engine.course import turns_of
 
     return list(turns_of(tree, root))
