@@ -14,7 +14,6 @@ from rlm_kernel.engine.turns import code_label
 
 if TYPE_CHECKING:
     from rlm_kernel.engine.edits import Edit
-    from rlm_kernel.engine.executor import CellResult
     from rlm_kernel.engine.reuse import Change
     from rlm_kernel.ids import NodeId
     from rlm_kernel.trace.records import Node
@@ -39,8 +38,6 @@ class Start:
     """What the calls of its cell are answered with."""
     original: Node | None = None
     """The turn it repeats."""
-    result: CellResult | None = None
-    """What its cell did, where the person has run it already."""
     passes: bool = False
     """Whether the cell needs no approval: the person wrote it, or approved it before."""
     details: Mapping[str, object] = field(default_factory=dict)
@@ -76,8 +73,6 @@ class Course:
     """Whether the namespace is in the middle of the run already."""
     person_cells: tuple[tuple[str, str], ...] = ()
     """Cells of the person that the model is still to be told of, with what they showed."""
-    result: CellResult | None = None
-    """What the turn's cell did, where a person has run it already."""
 
     @property
     def here(self) -> Edit | None:
@@ -98,11 +93,11 @@ class Course:
         if edit is None:
             return Start(model)
         model = edit.model or model
-        if edit.kind in ("reply", "code", "continue") and turn is not None:
+        if edit.kind in ("reply", "code") and turn is not None:
             reply = edit.text if edit.kind == "reply" else with_cell(turn.reply, edit.text)
             reuse = Reuse(self.tree, turn, None)
             details: dict[str, object] = {"edited": edit.kind}
-            return Start(model, reply, reuse=reuse, original=turn, result=self.result, passes=True, details=details)
+            return Start(model, reply, reuse=reuse, original=turn, passes=True, details=details)
         details = {"edited": edit.kind, **({"hint": edit.text} if edit.kind == "hint" else {})}
         return Start(model, again=edit.kind == "again", hint=edit.text if edit.kind == "hint" else "", details=details)
 

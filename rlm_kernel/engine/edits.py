@@ -104,3 +104,13 @@ def what_is(node: Node) -> str:
     if node.kind == "run":
         return "question" if node.parent_id is None else "child run"
     return node.kind
+
+
+def said(edit: Edit, at: str) -> str:
+    """Say in a few words what was changed where: ``turn 3, call 12: another prompt``."""
+    words = {"t": "turn", "c": "call", "r": "child run"}
+    places = [f"{words.get(part[0], part[0])} {part[1:]}" for part in at.split("/")[1:]]
+    if not places and edit.kind == "prompt":
+        return "another question"
+    what = f"{WORDS[edit.kind]} {edit.model}" if edit.kind == "model" and edit.model else WORDS[edit.kind]
+    return f"{', '.join(places) or 'from the start'}: {what}"

@@ -6,9 +6,10 @@ import logging
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from rlm_kernel.engine.executor import CellResult
+    from rlm_kernel.ids import NodeId
     from rlm_kernel.trace.records import Node
     from rlm_kernel.trace.tree import Tree
 
@@ -40,6 +41,12 @@ class Observer:
 
     def run_ended(self, tree: Tree, node: Node) -> None:
         """A question is over: its outcome, answer and error are in the node. A child run only changes at its end."""
+
+    def adopted(self, tree: Tree, node: Node) -> None:
+        """A question of an earlier session is in the tree now, with everything below it."""
+
+    def removed(self, tree: Tree, node: Node, ids: Sequence[NodeId]) -> None:
+        """A question, and with it all these nodes, was taken out of the tree."""
 
 
 class Observers(Observer):
@@ -84,3 +91,11 @@ class Observers(Observer):
     def run_ended(self, tree: Tree, node: Node) -> None:
         """Pass it on."""
         self._tell("run_ended", tree, node)
+
+    def adopted(self, tree: Tree, node: Node) -> None:
+        """Pass it on."""
+        self._tell("adopted", tree, node)
+
+    def removed(self, tree: Tree, node: Node, ids: Sequence[NodeId]) -> None:
+        """Pass it on."""
+        self._tell("removed", tree, node, ids)

@@ -136,6 +136,8 @@ class Run:
             self._queries.close()
             with suppress(NamespaceDied):
                 await self._executor.end()
+            if self.node.parent_id is None:
+                self.node.details = {**self.node.details, "end": self._executor.history.current}
             self._scope.changed(self.node)
             if self.node.parent_id is None:
                 self._scope.observers.run_ended(self._scope.tree, self.node)
@@ -358,8 +360,7 @@ class Run:
         self._scope.doing("the cell")
         self._scope.observers.cell_starts(node)
         request = CellRequest(node.id, node.cell_id or new_cell_id(), to_run)
-        run = self._executor.run_cell(request) if start.result is None else given(start.result)
-        ended = await watched(run, self._control, self._clock, self._interrupt)
+        ended = await watched(self._executor.run_cell(request), self._control, self._clock, self._interrupt)
         result = ended.result or CellResult("stopped", AnswerState(content=self._past.best, ready=False))
         self._keep(node, result)
         self._scope.observers.cell_ended(node, result)
@@ -436,8 +437,3 @@ class Run:
         if self._limits.seconds is not None:
             meters.append(Meter("seconds", self._clock.used, self._limits.seconds))
         return meters
-
-
-async def given(result: CellResult) -> CellResult:
-    """Give what a cell did that the person has run already."""
-    return result

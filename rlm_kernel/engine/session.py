@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import time
 from typing import TYPE_CHECKING
 
+from rlm_kernel.engine.asking import Asking, Unfinished
 from rlm_kernel.engine.budget import Ledger
 from rlm_kernel.engine.children import Nest
 from rlm_kernel.engine.control import Control
@@ -18,9 +19,10 @@ from rlm_kernel.engine.observer import Observer, Observers
 from rlm_kernel.engine.occurrences import Occurrences
 from rlm_kernel.engine.opening import Opening
 from rlm_kernel.engine.queries import Queries
+from rlm_kernel.engine.rerun import Rerunning
 from rlm_kernel.engine.run import SCOPE, Run
 from rlm_kernel.engine.scope import Scope
-from rlm_kernel.engine.settings import Settings, carried, from_dict, to_dict
+from rlm_kernel.engine.settings import Settings, carried, raised
 from rlm_kernel.errors import InputError
 from rlm_kernel.ids import CellId, NodeId, new_run_id
 from rlm_kernel.models.memo import Memo
@@ -29,64 +31,18 @@ from rlm_kernel.trace.records import Node, one_line
 from rlm_kernel.trace.tree import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     from rlm_kernel.engine.budget import Meter
     from rlm_kernel.engine.executor import Executor, Pool, QueryDict, ReplyDict
+    from rlm_kernel.engine.history import Entry
+    from rlm_kernel.engine.rerun import Plan
     from rlm_kernel.ids import RunId
     from rlm_kernel.models.memo import MemoStore
     from rlm_kernel.models.registry import Registry
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """A question as it is asked."""
-
-    question: str
-    opening: Opening
-    settings: Settings
-    base: Settings
-    """What held in the session, without the question's own options."""
-    cell_id: CellId | None
-    """The cell of the question, also where it goes on in another one."""
-
-    @classmethod
-    def recall(cls, question: str, details: Mapping[str, object], now: tuple[Settings, Settings]) -> Asking | None:
-        """Make it of what `details` gave in another session; ``None``: that is not known.
-
-        Args:
-            question: What was asked.
-            details: What was kept.
-            now: The settings of the session, and of this question, which may bring options of its own.
-        """
-        opening = Opening.from_dict(details.get("opening"))
-        if opening is None:
-            return None
-        # What a fresh session has not set is not a change: the cell that sets it may not have run again.
-        base, (session, own) = from_dict(details.get("base")), now
-        settings = carried(from_dict(details.get("settings")), base, carried(base, Settings(), own))
-        cell = details.get("cell")
-        return cls(question, opening, settings, session, CellId(cell) if isinstance(cell, str) else None)
-
-    def details(self) -> dict[str, object]:
-        """Give what it takes to ask the same again, as JSON can say it."""
-        return {
-            "opening": self.opening.to_dict(),
-            "settings": to_dict(self.settings),
-            "base": to_dict(self.base),
-            "cell": self.cell_id,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """A run that ended before there was an answer."""
-
-    asked: Asking
-    run: Run
-
-
-class Session:
+class Session(Rerunning):
     """Answers questions one after the other, in one namespace; each knows those before it.
 
     - `tree` holds every run of the session, `observers` are told what happens, `control` steers the run that lasts.
@@ -101,6 +57,7 @@ class Session:
         memo: Keeps replies, so that none is paid twice; without one they are kept as long as the session lasts.
         recall: Gives the details of the run in which a cell asked a question before, in whatever session.
         pool: Gives child runs their namespaces; without one, ``rlm_query`` becomes ``llm_query``.
+        answers: Gives what cells of earlier sessions were answered, so that they can run again.
     """
 
     def __init__(
@@ -112,6 +69,7 @@ class Session:
         memo: MemoStore | None = None,
         recall: Callable[[str, str], Mapping[str, object] | None] | None = None,
         pool: Pool | None = None,
+        answers: Callable[[Sequence[Entry]], Tree] | None = None,
     ) -> None:
         self.tree = Tree()
         self.observers = Observers(observers)
@@ -130,6 +88,7 @@ class Session:
         self._run: Run | None = None
         self._recall = recall
         self._pool = pool
+        self._answers = answers
         self._asking = False
         self._earlier: list[Earlier] = []
         self._openings: dict[tuple[str, str], Opening] = {}
@@ -167,7 +126,12 @@ class Session:
         return self._unfinished.run.node if self._unfinished is not None else None
 
     async def go_on(
-        self, *, settings: Settings | None = None, cell_id: CellId | None = None, from_start: bool = False
+        self,
+        *,
+        settings: Settings | None = None,
+        limits: Mapping[str, object] | None = None,
+        cell_id: CellId | None = None,
+        from_start: bool = False,
     ) -> Node:
         """Go on with the unfinished run, from where it ended: nothing is paid again.
 
@@ -176,6 +140,7 @@ class Session:
 
         Args:
             settings: What holds now; else those of the session.
+            limits: Limits of this run alone that are raised, by their names in `Limits`; ``None`` lifts one.
             cell_id: The notebook cell it goes on in.
             from_start: Run all its cells again, with replies from the memo: the variables they made are gone.
 
@@ -183,14 +148,16 @@ class Session:
             The node of a new run, as `ask` does.
 
         Raises:
-            InputError: There is no unfinished run, or another lasts.
+            InputError: There is no unfinished run, another lasts, or a limit would be used up already.
         """
         async with self._at_work():
             last = self._unfinished
             if last is None:
                 raise InputError("There is no run to go on with: the last one has its answer.")
             asked, now = last.asked, settings or self.settings
-            again = replace(asked, settings=carried(asked.settings, asked.base, now), base=self.settings)
+            used = {} if from_start else last.run.used()
+            wanted = raised(carried(asked.settings, asked.base, now), limits or {}, used)
+            again = replace(asked, settings=wanted, base=self.settings)
             return await self._again(again, cell_id, None if from_start else last.run)
 
     async def ask_again(self, asking: Asking, *, cell_id: CellId | None = None) -> Node:
@@ -260,10 +227,9 @@ class Session:
         return run.meters() if run is not None else []
 
     def models(self) -> list[str]:
-        """Name the models a person may choose from: those that are set, and those that were asked."""
+        """Name the models that the next question is asked with: the root model, and the sub-model if it is another."""
         root = self.settings.model or self._models.default_root()
-        seen = dict.fromkeys(node.model for node in self.tree if node.model)
-        return list(dict.fromkeys([root, self._sub_model(self.settings), *seen]))
+        return list(dict.fromkeys([root, self._sub_model(self.settings)]))
 
     def _steered(self, run_id: RunId | None) -> Node | None:
         if self.current is not None and run_id not in (None, self.current.run_id):
@@ -300,7 +266,8 @@ class Session:
             last, numbers = self._outside
             scope.numbers = numbers if cell == last else scope.numbers
             self._outside = cell, scope.numbers
-        node = self._add_run(label, label, None)
+        node = self._add_run(label, label, None, {"entry": cell} if isinstance(cell, str) else None)
+        node.entry = cell if isinstance(cell, str) else None
         queries = Queries(scope, self._sub_model(self.settings))
         queries.below(node)
         try:
@@ -350,11 +317,17 @@ class Session:
             before = Opening.from_dict((self._recall(cell_id, question) or {}).get("opening"))
         return before if before is not None and before.is_true(now) else now
 
-    async def _work(self, asking: Asking, cell_id: CellId | None, after: Run | None = None) -> Node:
+    async def _work(
+        self, asking: Asking, cell_id: CellId | None, after: Run | None = None, branch: Plan | None = None
+    ) -> Node:
         """Do a run to its end, and remember it."""
         settings, question = asking.settings, asking.question
         scope = self._scope(settings, self.control)
         details = asking.details() | ({"continues": after.node.id} if after is not None else {})
+        if branch is not None:
+            details |= {"branch": branch.mark()}
+        self._leave()
+        self.here = None
         node = self._add_run(question, question, cell_id, details)
         self.current = node
         queries = Queries(scope, self._sub_model(settings))
@@ -362,10 +335,12 @@ class Session:
         depth = self._warm_pool(scope)
         conversation = asking.opening.conversation(question, depth) if after is None else after.conversation
         self._run = run = Run(node, scope, queries, self._executor, conversation, settings, model, after)
+        run.course = branch.course if branch is not None else None
         self._unfinished = None if self._replaces(asking) else self._unfinished
         try:
             await run.go()
         finally:
+            self.here = node.run_id
             self._remember(asking, run)
         if run.cancelled:
             raise asyncio.CancelledError

@@ -66,7 +66,7 @@ def compare(tree: Tree, a: NodeId, b: NodeId) -> CompareDict:
     one, two = _turns(tree, a), _turns(tree, b)
     for at in range(max(len(one), len(two))):
         left, right = (one[at] if at < len(one) else None), (two[at] if at < len(two) else None)
-        same = left is not None and right is not None and all(left[k] == right[k] for k in ("code", "output", "reply"))  # type: ignore[literal-required]
+        same = left is not None and right is not None and all(left[k] == right[k] for k in ("code", "output", "reply"))
         pairs.append(TurnPairDict(turn=at + 1, same=same, a=left, b=right))
     return CompareDict(a=_side(tree, a, len(one)), b=_side(tree, b, len(two)), turns=pairs)
 

@@ -51,6 +51,24 @@ class Tree:
             own, node.usage = node.usage, Usage()
             self.spend(node.id, own)
 
+    def take(self, other: Tree, node_id: NodeId) -> None:
+        """Put in a run of another tree, with everything below it."""
+        self.add(other[node_id])
+        for child in other.children(node_id):
+            self.take(other, child.id)
+
+    def remove(self, node_id: NodeId) -> list[NodeId]:
+        """Take a run away that has no parent, with everything below it; gives the ids of all of it."""
+        removed: list[NodeId] = []
+        waiting = [node_id]
+        self._children[None].remove(node_id)
+        while waiting:
+            each = waiting.pop()
+            removed.append(each)
+            waiting += self._children.pop(each)
+            del self._nodes[each], self._totals[each]
+        return removed
+
     def spend(self, node_id: NodeId, usage: Usage) -> None:
         """Add to what a node spent, and to the sums of all its ancestors."""
         node = self._nodes[node_id]

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rlm_kernel.engine.asking import Asking
 from rlm_kernel.engine.occurrences import Occurrences
-from rlm_kernel.engine.session import Asking, Session
+from rlm_kernel.engine.session import Session
 from rlm_kernel.engine.settings import Settings, carried, from_dict, parse, to_dict
 from rlm_kernel.errors import InputError
 from rlm_kernel.ids import CellId
