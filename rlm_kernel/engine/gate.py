@@ -8,8 +8,8 @@ from itertools import count as counting
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 
 from rlm_kernel.engine.control import Stopped, tell_all
+from rlm_kernel.engine.risk import Aliases, describe, risks
 from rlm_kernel.engine.risk import ReasonDict as ReasonDict  # others import it from here
-from rlm_kernel.engine.risk import describe, risks
 from rlm_kernel.engine.settings import Settings
 from rlm_kernel.errors import InputError, NotApproved
 from rlm_kernel.usage import count, money
@@ -145,6 +145,7 @@ class Gate:
         """What holds; ``approve``, ``quote`` and ``policy`` may be changed while a run lasts."""
         self._control = control
         self._always: set[str] = set()
+        self._aliases: dict[str, Aliases] = {}
         self._asked: dict[str, asyncio.Future[Decision]] = {}
         self._numbers = counting(1)
 
@@ -188,14 +189,25 @@ class Gate:
         approve = self.settings.approve
         if approve == "auto" or "cell" in self._always:
             return Decision()
-        reasons = risks(code)
+        names, known = self._names_of(node)
+        reasons = risks(code, names)
         if approve == "risky" and not reasons:
+            known.update(names)
             return Decision()
         why = _sentence(reasons) or "Every cell is to be approved (--approve each)."
         waiting = self._make("cell", node, code, reasons, None)
         decision = self._by_policy(why) or await self._ask(waiting, "your decision on a cell")
         _write_down(node, decision, reasons, code)
+        if decision.source:
+            risks(decision.source, names)
+        if decision.approved:
+            known.update(names)
         return decision
+
+    def _names_of(self, node: Node) -> tuple[Aliases, Aliases]:
+        """Give what the names of a turn's namespace stand for: a copy, and what is known; questions share one."""
+        known = self._aliases.setdefault(node.run_id if "/" in node.run_id else "", {})
+        return dict(known), known
 
     @property
     def threshold(self) -> int | None:
