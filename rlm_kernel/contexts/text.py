@@ -71,6 +71,7 @@ class Text:
             raise ContextError(f"{self.name} cannot be read: {error.strerror or error}.") from error
         self._starts = self._index()
         self._line_starts: array[int] | None = None
+        self._read = 0  # bytes, since pages were given back
 
     @property
     def name(self) -> str:
@@ -190,8 +191,10 @@ class Text:
         self._check()
         first, last = self._byte(start), self._byte(stop)
         text = str(self._map[first:last], "utf-8")
-        if last - first > DROP_EVERY:
-            self._drop(first, last)
+        self._read += last - first
+        if self._read > DROP_EVERY:
+            self._drop(0, len(self._map))
+            self._read = 0
         return text
 
     def __contains__(self, part: str) -> bool:
@@ -340,6 +343,11 @@ class Text:
         for _ in range(number - counts[block]):
             at = self._map.find(b"\n", at) + 1
         return at
+
+    def line_start(self, number: int) -> int | None:
+        """Give the offset at which a line begins, counted from 0; ``None`` where there is no such line."""
+        byte = self._line_byte(number)
+        return self._char(byte) if number >= 0 and byte < len(self._map) else None
 
     def line_number(self, offset: int) -> int:
         """Give the number of the line in which a character stands, from 0 on."""

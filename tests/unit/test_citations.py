@@ -1,0 +1,166 @@
+"""Quotations and references of an answer, looked up in what it was asked of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rlm_kernel.contexts.citations import look_up, passage
+from rlm_kernel.contexts.document import Document
+from rlm_kernel.contexts.text import Text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGES = [
+    "# Terms\nThe tenant pays the rent on the first day of each month — without exception.\n",
+    "## Late fees\nA late fee of eleven shillings is due\nafter the seventh day, and “not before” that day.\n",
+    "## Repairs\nThe landlord repairs the roof, the windows and the chimney within three weeks of being told.\n",
+]
+LEASE = Document(
+    "\n\n".join(PAGES),
+    "lease.pdf",
+    "PDF",
+    page_starts=(0, len(PAGES[0]) + 2, len(PAGES[0]) + len(PAGES[1]) + 4),
+    sections=(
+        (0, 1, "Terms"),
+        (len(PAGES[0]) + 2, 2, "2. Late fees"),
+        (len(PAGES[0]) + len(PAGES[1]) + 4, 2, "3. Repairs"),
+    ),
+)
+
+
+def one(answer: str, context: object = LEASE) -> dict[str, object]:
+    found = look_up(answer, context)
+    assert len(found) == 1, found
+    return dict(found[0])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "It says “A late fee of eleven shillings is due after the seventh day”.",
+        'It says "A late fee of eleven shillings is due\nafter".'.replace("\n", " "),
+        "> A late fee of eleven shillings is due\n> after the seventh day",
+        "It says „late fee of eleven shillings … the seventh day“ somewhere.",
+        "It says «late fee of eleven shillings».",
+        "It says “and 'not before' that day”.".replace("'", '"'),
+        "“pays the rent on the first day of each month - without exception.”",
+    ],
+)
+def test_what_stands_there_is_found_whatever_its_spaces_and_marks(answer: str) -> None:
+    citation = one(answer)
+
+    assert citation["status"] == "found"
+    start, end = citation["place"]  # type: ignore[misc]
+    assert LEASE[start:end] == citation["passage"]
+    assert str(citation["where"]).startswith("lease.pdf, p. ")
+    assert answer[citation["start"] : citation["end"]].strip('> “”„«»"').startswith(str(citation["text"])[:10])  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("quoted", "difference"),
+    [
+        ("a late fee of twelve shillings is due after the seventh day", "“twelve” stands as “eleven”"),
+        ("The landlord repairs the roof, the windows and the old chimney within three weeks", "“old” is not there"),
+        ("The landlord repairs the roof, the windows and chimney within three weeks", "“the” is left out"),
+    ],
+)
+def test_what_stands_there_in_other_words_is_shown_with_the_difference(quoted: str, difference: str) -> None:
+    citation = one(f"It says “{quoted}”.")
+
+    assert citation["status"] == "differs"
+    assert difference in str(citation["difference"])
+    assert citation["passage"]
+
+
+@pytest.mark.parametrize(
+    "quoted", ["The moon is made of green cheese and of nothing else", "fee rent roof month weeks day"]
+)
+def test_what_does_not_stand_there_is_not_found(quoted: str) -> None:
+    citation = one(f"“{quoted}”")
+
+    assert (citation["status"], citation["place"]) == ("not found", [])
+
+
+@pytest.mark.parametrize(
+    ("reference", "status", "begins"),
+    [
+        ("[p. 2]", "found", "## Late"),
+        ("(p. 3)", "found", "## Repairs"),
+        ("[pp. 1-2]", "found", "# Terms"),
+        ("[lease.pdf, p. 2]", "found", "## Late"),
+        ("[p. 4]", "not found", ""),
+        ("[other.pdf, p. 1]", "not found", ""),
+        ("[lease.pdf:2]", "found", "The tenant"),
+        ("[lines 1-2]", "found", "# Terms"),
+        ("[lease.pdf:999]", "not found", ""),
+        ("[§ 2]", "found", "## Late"),
+        ("[§ Repairs]", "found", "## Repairs"),
+        ("[§ 9.9]", "not found", ""),
+    ],
+)
+def test_references_lead_to_their_place(reference: str, status: str, begins: str) -> None:
+    citation = one(f"So it is {reference}.")
+
+    assert (citation["status"], citation["text"]) == (status, reference)
+    assert str(citation["passage"]).startswith(begins)
+
+
+def test_what_is_no_citation_is_left_alone() -> None:
+    answer = (
+        'He said "no" and “well then”. In `print("one two three four")` and\n```python\nx = \'a b c d e f\'\n'
+        'y = "some words in a string"\n```\nGenesis [Gen1:1] at 12:30 (see: 4).'
+    )
+
+    assert look_up(answer, LEASE) == []
+
+
+def test_there_is_nothing_to_look_up_in_a_number() -> None:
+    assert look_up("“one two three four five”", 12) == []
+
+
+def test_of_several_documents_the_right_one_is_named() -> None:
+    context = {"a.txt": "Nothing of interest stands here at all.", "lease.pdf": LEASE}
+    citation = one("“The landlord repairs the roof, the windows”", context)
+
+    assert (citation["status"], citation["source"]) == ("found", "lease.pdf")
+    assert one("[a.txt:1]", context)["where"] == "a.txt, line 1"
+    assert one("[p. 1]", context)["difference"] == "Which of the documents is not said."
+
+
+def test_a_text_on_disk_is_looked_up_too(tmp_path: Path) -> None:
+    lines = [f"Line {number} tells of naïve ships and of nothing else whatever.\n" for number in range(1, 5_000)]
+    lines[3_000] = "The Übersee captain sold eleven barrels of tar to the mayor.\n"
+    path = tmp_path / "big.txt"
+    path.write_text("".join(lines), encoding="utf-8")
+    text, plain = Text(path), "".join(lines)
+
+    found = one("“The Übersee  captain sold eleven barrels”", text)
+    differs = one("“The Übersee captain sold twelve barrels of tar to the mayor”", text)
+    line = one("[big.txt:3,001]", text)
+    start, end = found["place"]  # type: ignore[misc]
+    assert (found["status"], plain[start:end], found["where"]) == ("found", lines[3_000][:39], "big.txt, line 3,001")
+    assert (differs["status"], differs["difference"]) == ("differs", "“twelve” stands as “eleven”")
+    assert line["passage"] == lines[3_000].rstrip("\n")
+
+
+def test_a_passage_comes_with_what_stands_around_it() -> None:
+    start = LEASE.index("A late fee")
+    shown = passage(LEASE, start, start + 10)
+
+    assert shown is not None
+    assert (shown["passage"], shown["where"]) == ("A late fee", "lease.pdf, p. 2, § 2. Late fees")
+    assert shown["before"].endswith("## Late fees\n")
+    assert shown["after"].startswith(" of eleven")
+    assert passage(LEASE, 10, 10**9) is None
+
+
+def test_many_quotations_in_a_large_text_are_quick_enough_to_wait_for() -> None:
+    text = Document(
+        "\n".join(f"Verse {n}: and it came to pass in those days, number {n}." for n in range(60_000)), "b.txt"
+    )
+    answer = "\n".join(f"“and it came to pass in these days, number {n}”" for n in range(0, 60_000, 3_000))
+
+    assert {each["status"] for each in look_up(answer, text)} == {"differs"}
