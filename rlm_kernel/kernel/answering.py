@@ -144,8 +144,7 @@ class Answering:
 
     def _continued(self, go: GoDict, base: Settings) -> Asked:
         self._check_unfinished(go.get("run_id"))
-        limits = dict(go.get("limits") or {})
-        return Asked("", change(base, dict(limits)), "continue", dict(limits))
+        return Asked("", base, "continue", dict(go.get("limits") or {}))
 
     def _check_unfinished(self, run_id: str | None) -> None:
         unfinished = self._desk.session.unfinished

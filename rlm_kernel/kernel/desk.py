@@ -90,6 +90,7 @@ class Desk:
             memo=self.keeping,
             recall=self.keeping.asked,
             pool=WarmPool(self._kernel.process),
+            answers=self.keeping.answers,
         )
 
     def _settings(self) -> Settings:

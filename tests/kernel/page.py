@@ -84,11 +84,26 @@ class Page:
         self.look()
         return ran
 
-    def ask(self, code: str, cell_id: str | None = "anchor") -> str:
-        """Send a cell with its id, as Lab does."""
+    def ask(self, code: str, cell_id: str | None = "anchor", **metadata: Any) -> str:
+        """Send a cell with its id, as Lab does; ``metadata`` is what else goes with the request."""
         content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": True}
-        metadata = {"cellId": cell_id} if cell_id else {}
+        metadata |= {"cellId": cell_id} if cell_id else {}
         return self.kernel.send_message("execute_request", {**content, "stop_on_error": True}, metadata=metadata)
+
+    def go(self, go: Json, code: str = "%%rlm\nHow many?", cell_id: str = "q", timeout: float = 60) -> Ran:
+        """Run a question's cell as the page does for a re-run or to go on, and wait for its end."""
+        return self.finish(self.ask(code, cell_id, rlm_go=go), timeout)
+
+    def rerun(self, node_id: str, **edit: Any) -> Ran:
+        """Run again from a node, with an edit."""
+        return self.go({"how": "rerun", "node_id": node_id, "edit": edit})
+
+    def quote(self, node_id: str, **edit: Any) -> Json:
+        """Ask what an edit would do; gives the answer, a quote or a problem."""
+        ask_id = uuid.uuid4().hex
+        self.send(type="quote", ask_id=ask_id, node_id=node_id, edit=edit)
+        self.wait_for(lambda: any(data.get("ask_id") == ask_id for data in self.told))
+        return next(data for data in self.told if data.get("ask_id") == ask_id)
 
     def sources(self) -> dict[str, str]:
         """The cells' texts, as the appends make them."""

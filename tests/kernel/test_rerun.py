@@ -1,0 +1,137 @@
+"""Running a part of a question again, through a real kernel: what is kept, what is restored, what is paid."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.kernel.page import Page, cell
+from tests.server import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.conftest import LiveKernel, Ran
+    from tests.server import FakeEndpoint, Messages
+
+Json = dict[str, Any]
+LOAD = "context = 'one two three\\n' * 12"
+ANSWER = 'answer["content"] = f"{total} of {n}"\nanswer["ready"] = True'
+TURNS = [
+    cell("n = len(context.splitlines())\nn", "I count."),
+    cell(
+        "replies = llm_query_batched([f'Line {i}' for i in range(n)])\ntotal = sum(map(int, replies))\ntotal",
+        "I ask.",
+    ),
+    cell("print('so far', total)", "I look."),
+    cell(ANSWER),
+]
+
+
+def by_turn(*replies: str) -> Callable[[Messages], str]:
+    """Play a root model whose reply depends on how many turns there were."""
+
+    def root(messages: Messages) -> str:
+        asked = max(at for at, each in enumerate(messages) if "<question>" in text_of(each))
+        return replies[min(len(replies) - 1, sum(each["role"] == "assistant" for each in messages[asked:]))]
+
+    return root
+
+
+@pytest.fixture
+def start(start_kernel: Callable[..., LiveKernel], endpoint: FakeEndpoint) -> Callable[[], LiveKernel]:
+    endpoint.root(by_turn(*TURNS))
+    endpoint.sub(lambda prompt: "5" if "twice" in prompt else "1")
+    environ = {**os.environ, **endpoint.environ, "JPY_SESSION_NAME": "/home/someone/rerun.ipynb"}
+    return lambda: start_kernel("rlm", env=environ)
+
+
+@pytest.fixture
+def page(start: Callable[[], LiveKernel]) -> Iterator[Page]:
+    page = Page(start())
+    page.finish(page.ask(LOAD, "load"))
+    assert answer(page.finish(page.ask("%%rlm\nHow many?", "q"), 60)).startswith("12 of 12")
+    yield page
+
+
+def answer(ran: Ran) -> str:
+    return str(ran.of("display_data")[-1]["data"]["text/plain"])
+
+
+def asked(endpoint: FakeEndpoint) -> Counter[str]:
+    return Counter(request.role for request in endpoint.requests)
+
+
+def cells_of(page: Page, run_id: str) -> dict[str, Json]:
+    """The metadata of the cells a page has for a run, by cell id: those it was told to keep, and those inserted."""
+    start = next(data for data in page.of("run_start") if data["run_id"] == run_id)
+    kept = {data["cell_id"]: data["metadata"]["rlm"] for data in start["kept"]}
+    new = {data["cell_id"]: data["metadata"]["rlm"] for data in page.of("insert") if data["run_id"] == run_id}
+    return kept | new
+
+
+def test_a_call_is_edited(page: Page, endpoint: FakeEndpoint) -> None:
+    run, before = page.run_id, asked(endpoint)
+    quote = page.quote(f"{run}/t2/c3", kind="prompt", text="Line 2, twice")["quote"]
+    assert (quote["kept_turns"], quote["restore"]) == (1, "checkpoint")
+    assert (quote["calls_reused"], quote["calls_new"], quote["later_turns"]) == (11, 1, 2)
+    assert asked(endpoint) == before, "a quote asks nothing"
+    ran = page.rerun(f"{run}/t2/c3", kind="prompt", text="Line 2, twice")
+    assert answer(ran).startswith("16 of 12")
+    now = asked(endpoint)
+    assert now["sub"] - before["sub"] == 1, "one of twelve calls changed"
+    assert now["root"] - before["root"] == 2, "the turns whose input changed"
+    branch = page.run_id
+    assert page.of("run_start")[-1]["superseded"] == [run]
+    assert branch != run
+    kept = page.of("run_start")[-1]["kept"]
+    assert [each["metadata"]["rlm"]["part"] for each in kept] == ["prose", "code"]
+    assert {each["metadata"]["rlm"]["run_id"] for each in kept} == {branch}
+    assert {each["node_id"] for each in kept} == {f"{branch}/t1"}
+    assert {each["metadata"]["rlm"]["kept"] for each in kept} == {f"{run}/t1"}
+    first = [data["cell_id"] for data in page.of("insert") if data["run_id"] == run][:2]
+    assert [each["cell_id"] for each in kept] == first
+    assert page.kernel.run("total, n").result == "(16, 12)"
+    again = page.finish(page.ask("%%rlm\nHow many?", "q"), 60)
+    assert answer(again).startswith("12 of 12"), "the question itself is what it was"
+    assert asked(endpoint) == now
+
+
+def test_code_of_a_turn_is_edited(page: Page, endpoint: FakeEndpoint) -> None:
+    page.finish(page.ask("total = 'spoilt'; n = 'spoilt'; extra = 1", "mine"))
+    run, before = page.run_id, asked(endpoint)
+    ran = page.rerun(f"{run}/t2", kind="code", text="total = n * 100\ntotal")
+    assert answer(ran).startswith("1200 of 12"), "n is what it was before turn 2"
+    assert asked(endpoint)["sub"] == before["sub"]
+    assert asked(endpoint)["root"] - before["root"] == 2
+    assert page.kernel.run("'extra' in globals()").result == "False", "what came later is not there"
+    cells = cells_of(page, page.run_id)
+    assert sorted(mark["turn"] for mark in cells.values()) == [1, 1, 2, 2, 3, 3, 4]
+
+
+def test_switch_and_back(page: Page, endpoint: FakeEndpoint) -> None:
+    trunk = page.run_id
+    page.rerun(f"{trunk}/t2", kind="code", text="total = 7\ntotal")
+    branch, before = page.run_id, asked(endpoint)
+    page.send(type="switch", run_id=trunk)
+    page.wait_for(lambda: page.of("show"))
+    show = page.of("show")[-1]
+    assert (show["run_id"], show["anchor_cell_id"]) == (trunk, "q")
+    assert "Python's state is that of this branch" in show["text"]
+    assert [each["cell_type"] for each in show["cells"]] == ["markdown", "code"] * 3 + ["code"]
+    assert show["cells"][3]["source"].startswith("replies = llm_query_batched")
+    assert show["cells"][3]["outputs"][0]["data"] == {"text/plain": "12"}
+    assert {each["metadata"]["rlm"]["run_id"] for each in show["cells"]} == {trunk}
+    assert show["outputs"][0]["data"]["text/plain"].startswith("12 of 12")
+    assert page.kernel.run("total").result == "12"
+    page.send(type="switch", run_id=branch)
+    page.wait_for(lambda: len(page.of("show")) == 2)
+    assert page.of("show")[-1]["run_id"] == branch
+    assert page.kernel.run("total").result == "7"
+    assert asked(endpoint) == before
+    listed = page.kernel.run("%rlm branches").text
+    assert trunk in listed
+    assert f"* {branch}" in listed
