@@ -72,7 +72,8 @@ def test_what_was_not_taken_from_the_context_is_not_found(cover: Cover) -> None:
 
 def test_boilerplate_says_nothing_of_where_a_text_came_from() -> None:
     context = "".join(
-        f"=== the same long heading stands above every page of this report ===\n{number}\n" for number in range(50)
+        f"=== the same long heading stands above every page of this report ===\n{number:04}\n"
+        for number in range(1_000)
     )
 
     assert Cover(context).spans("=== the same long heading stands above every page of this report ===") == []
