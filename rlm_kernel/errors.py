@@ -161,7 +161,7 @@ class Diverged(RlmError):
     Args:
         cell: What a person calls it: ``In [7]``.
         first_line: Of the cell.
-        what: What differs: ``its output``, ``the variable x``.
+        what: What differs: ``its output``, ``the variable x``; with ``interrupted``, it was, and nobody knows when.
         then: What it was, shortened; empty where there was nothing.
         now: What it is now.
         entry: Id of the cell's entry in the history.
@@ -175,8 +175,9 @@ class Diverged(RlmError):
         self.then, self.now, self.entry = then, now, entry
         values = f": it was {then or 'not there'}, now it is {now or 'not there'}" if then or now else ""
         named = f" ({first_line})" if first_line else ""
+        said = "was interrupted, and how far it had come is not known" if what == "interrupted" else ""
         super().__init__(
-            f"Python's state cannot be restored exactly. {cell}{named} differs in {what}{values}.",
+            f"Python's state cannot be restored exactly. {cell}{named} {said or f'differs in {what}{values}'}.",
             "Go on anyway from the state as it is now, or run the cells again.",
         )
 

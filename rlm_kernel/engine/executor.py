@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NotRequired, Protocol, TypedDict
 
 from rlm_kernel.contexts.info import ContextInfo as ContextInfo  # noqa: TC001 (others import it from here)
 from rlm_kernel.errors import RlmError
-from rlm_kernel.trace.entries import Output as Output
+from rlm_kernel.trace.entries import Output as Output  # noqa: TC001 (others import it from here)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,8 +6,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from rlm_kernel.trace.entries import Author as Author
-from rlm_kernel.trace.entries import Entry as Entry
-from rlm_kernel.trace.entries import EntryId as EntryId
+from rlm_kernel.trace.entries import Entry as Entry  # noqa: TC001 (others import it from here)
+from rlm_kernel.trace.entries import EntryId as EntryId  # noqa: TC001
 from rlm_kernel.trace.entries import EntryKind as EntryKind
 
 if TYPE_CHECKING:

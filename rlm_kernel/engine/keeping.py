@@ -185,7 +185,7 @@ class Keeping(Observer):
 
     def entries(self, run_id: RunId) -> list[Entry]:
         """Give what the state at the end of a stored question came of, oldest first; empty where that is not known."""
-        return self._read(lambda store: store.path(run_id)) or []
+        return self._read(lambda store: store.past(run_id)) or []
 
     def answers(self, entries: Iterable[Entry]) -> Tree:
         """Give a tree with everything that cells of these entries were answered, for `replay`."""

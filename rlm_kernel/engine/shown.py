@@ -23,7 +23,8 @@ _TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORE
 _FRAME = re.compile(r"(?:File |Cell In\[|Input In |~?/|<)")
 _OWN_FRAME = re.compile(r"(?:  )?(?:Cell In\[|Input In )")
 _NUMBERED = re.compile(r"\b(?:Cell In |Cell In|Input In |Input In)\[(\d+)\]")
-_CELL_FILE = re.compile(r"<ipython-input-\d+-\w+>|[^\s\"'<>|]*\bipykernel_\d+[/\\]+\d+\.py")
+# It may begin only where a word does: tried at each character, a line of megabytes would take minutes.
+_CELL_FILE = re.compile(r"<ipython-input-\d+-\w+>|(?<![^\s\"'<>|])[^\s\"'<>|]*\bipykernel_\d+[/\\]+\d+\.py")
 _ADDRESS = re.compile(r"(?<= at )0x[0-9a-fA-F]{6,16}\b")
 
 

@@ -29,7 +29,9 @@ class Notes:
     def __init__(self, history: History) -> None:
         self.history = history
 
-    def cell(self, request: ExecuteRequest, reply: ExecuteReply, outputs: list[Output], began: tuple[float, EntryId | None]) -> EntryId:
+    def cell(
+        self, request: ExecuteRequest, reply: ExecuteReply, outputs: list[Output], began: tuple[float, EntryId | None]
+    ) -> EntryId:
         """Note a cell that has run.
 
         Args:

@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rlm_kernel.engine.executor import Redone
 from rlm_kernel.engine.history import History
@@ -23,7 +23,7 @@ from rlm_kernel.host.relay import Relay
 from rlm_kernel.ids import new_msg_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from rlm_kernel.engine.executor import QueryHandler
     from rlm_kernel.host.parked import StatesDict
@@ -34,6 +34,7 @@ __all__ = ["ExecuteReply", "ExecuteRequest", "Json", "Listener", "NamespaceProce
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 RESTORE_SECONDS = 20.0
 
 
@@ -213,7 +214,11 @@ class NamespaceProcess:
         Raises:
             NamespaceDied: The process died and no other could be started.
         """
-        task = asyncio.get_running_loop().create_task(self._execute(request))
+        return await self._to_its_end(self._execute(request))
+
+    async def _to_its_end(self, work: Coroutine[object, object, T]) -> T:
+        """Wait for a cell; cancelled, interrupt it and wait on."""
+        task = asyncio.get_running_loop().create_task(work)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -285,14 +290,20 @@ class NamespaceProcess:
                 await self._channel.request(*request_of(entry))
                 self.history.move(entry.id)
                 return Redone()
-            return await self._redo_cell(entry, queries)
+            return await self._to_its_end(self._redo_cell(entry, queries))
 
     async def _redo_cell(self, entry: Entry, queries: QueryHandler) -> Redone:
         if entry.count is not None and entry.count != self.execution_count:
             await self._channel.request("set_count", {"count": entry.count})
             self.execution_count = entry.count
         msg_id = new_msg_id()
-        header = {"msg_id": msg_id, "msg_type": "execute_request", "session": "rlm", "username": "rlm", "version": "5.3"}
+        header = {
+            "msg_id": msg_id,
+            "msg_type": "execute_request",
+            "session": "rlm",
+            "username": "rlm",
+            "version": "5.3",
+        }
         request = ExecuteRequest(
             entry.code, msg_id, header, store_history=entry.count is not None, cell_id=entry.cell_id, entry=entry.id
         )
@@ -353,9 +364,9 @@ class NamespaceProcess:
             return True
 
     async def restore(self, state: EntryId) -> bool:
-        """Put the namespace back to just before an entry of the history, or to a parked state; waits for a running cell.
+        """Put the namespace back to just before an entry of the history, or to a parked state.
 
-        The history moves with it, and the count of cells. The state stays kept, and is among the last to be dropped.
+        It waits for a running cell. The history moves with it, and the count of cells. The state stays kept, and is among the last to be dropped.
 
         Returns:
             ``False``: it is not kept; nothing has changed.

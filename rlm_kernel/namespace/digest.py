@@ -142,7 +142,9 @@ class _Work:
     def _part(self, value: object, depth: int) -> bytes:
         return self.hash(value, depth) or type_of(value).encode()
 
-    def _container(self, value: list[Any] | tuple[Any, ...] | dict[Any, Any] | set[Any] | frozenset[Any], depth: int) -> bytes:
+    def _container(
+        self, value: list[Any] | tuple[Any, ...] | dict[Any, Any] | set[Any] | frozenset[Any], depth: int
+    ) -> bytes:
         if isinstance(value, dict):
             size = dict.__len__(value)
             items = _taken(list(islice(dict.items(value), FLAT)), size)

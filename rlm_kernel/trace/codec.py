@@ -1,4 +1,4 @@
-"""Nodes and texts as rows of the store, and back."""
+"""Nodes, entries of histories and texts as rows of the store, and back."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rlm_kernel.ids import CellId, NodeId, RunId
 from rlm_kernel.messages import Attempt
+from rlm_kernel.trace.entries import Entry
 from rlm_kernel.trace.records import Node
 from rlm_kernel.usage import Usage
 
@@ -42,6 +43,18 @@ PUT_NODE = (
     f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in COLUMNS[1:])}"
 )
 """Takes `node_row`. A node belongs to the question its parent belongs to."""
+ENTRY_TEXTS = ("code", "shown", "outputs")
+"""Fields of an entry that stand in ``blobs``; the outputs as JSON."""
+_ENTRY_PLAIN = (
+    "id", "after", "kind", "author", "cell_id", "node_id", "run_id", "count", "status", "started", "seconds",
+)  # fmt: skip
+ENTRY_COLUMNS = (*_ENTRY_PLAIN, "digest", *ENTRY_TEXTS)
+_get_entry = attrgetter(*_ENTRY_PLAIN)
+PUT_ENTRY = (
+    f"INSERT INTO cells (session, {', '.join(ENTRY_COLUMNS)}) VALUES (?{', ?' * len(ENTRY_COLUMNS)}) "
+    "ON CONFLICT (session, id) DO NOTHING"
+)
+"""Takes a session and `entry_row`. An entry never changes."""
 
 
 class Blob(NamedTuple):
@@ -112,6 +125,27 @@ def read_node(row: sqlite3.Row, text_of: Callable[[bytes | None], str]) -> Node:
     values["id"], values["run_id"] = NodeId(row["id"]), RunId(row["run_id"])
     values["cell_id"] = CellId(row["cell_id"]) if row["cell_id"] else None
     return Node(**values)
+
+
+def entry_row(entry: Entry, hash_of: Callable[[str], bytes | None]) -> list[object]:
+    """Give an entry as the values of `ENTRY_COLUMNS`.
+
+    Args:
+        entry: The entry.
+        hash_of: Keeps a text and gives its name; ``None`` for an empty one.
+    """
+    outputs = json.dumps(entry.outputs, default=str) if entry.outputs else ""
+    digest = json.dumps(dict(entry.digest))
+    return [*map(_safe, _get_entry(entry)), digest, *map(hash_of, (entry.code, entry.shown, outputs))]
+
+
+def read_entry(row: sqlite3.Row, text_of: Callable[[bytes | None], str]) -> Entry:
+    """Give the entry of a row with all `ENTRY_COLUMNS`."""
+    values: dict[str, Any] = {name: row[name] for name in _ENTRY_PLAIN}
+    code, shown, outputs = (text_of(row[name]) for name in ENTRY_TEXTS)
+    return Entry(
+        **values, code=code, shown=shown, outputs=json.loads(outputs or "[]"), digest=json.loads(row["digest"])
+    )
 
 
 def read_usage(row: sqlite3.Row) -> Usage:

@@ -129,7 +129,8 @@ class Node:
     details: Mapping[str, object] = field(default_factory=dict)
     """What else is known of it, as JSON can say it.
 
-    Run of a person: what is needed to ask the same again (settings, what the model was told); ``branch``, a `BranchMark`.
+    Run of a person: what is needed to ask the same again (settings, what the model was told); ``branch``, a
+    `BranchMark`.
     Turn: ``told``, what its model was told beside the cell's output. Call: ``line`` and ``index``, where it was made.
     Any: ``kept``, the node it was taken over from.
     """

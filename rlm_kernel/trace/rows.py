@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 from rlm_kernel.errors import StoreError
 from rlm_kernel.ids import NodeId, RunId
-from rlm_kernel.trace.codec import COLUMNS, TEXTS, Blob, read_node, read_usage, unpack
+from rlm_kernel.trace.codec import COLUMNS, ENTRY_COLUMNS, TEXTS, Blob, read_entry, read_node, read_usage, unpack
 from rlm_kernel.trace.spool import is_live
 from rlm_kernel.trace.tree import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from rlm_kernel.trace.entries import Entry
     from rlm_kernel.trace.records import Node
     from rlm_kernel.usage import Usage
 
@@ -141,6 +142,51 @@ class Rows:
         """Give one node with its texts."""
         row = self._connection.execute(f"SELECT {', '.join(COLUMNS)} FROM nodes WHERE id = ?", (node_id,)).fetchone()
         return None if row is None else read_node(row, self.text)
+
+    def past(self, run_id: str) -> list[Entry]:
+        """Give what the state at the end of a question came of, oldest first; empty where that is not known."""
+        last = self._connection.execute(
+            "SELECT r.owner, json_extract(n.more, '$.entry') AS entry FROM nodes n JOIN runs r ON r.id = n.root_id "
+            "WHERE n.root_id = ?1 AND n.parent_id = ?1 AND n.kind = 'turn' "
+            "AND json_extract(n.more, '$.entry') IS NOT NULL ORDER BY n.seq DESC LIMIT 1",
+            (run_id,),
+        ).fetchone()
+        if last is None:
+            return []
+        session = last["owner"]
+        before = dict(self._connection.execute("SELECT id, after FROM cells WHERE session = ?", (session,)))
+        ended = self._connection.execute(
+            "SELECT id FROM cells WHERE session = ? AND after = ? AND kind = 'end'", (session, last["entry"])
+        ).fetchone()
+        wanted: list[str] = []
+        at = ended["id"] if ended is not None else last["entry"]
+        while at is not None and at in before:
+            wanted.append(at)
+            at = before[at]
+        return [] if at is not None else [self._entry(session, each) for each in reversed(wanted)]
+
+    def _entry(self, session: str, entry_id: str) -> Entry:
+        row = self._connection.execute(
+            f"SELECT {', '.join(ENTRY_COLUMNS)} FROM cells WHERE session = ? AND id = ?", (session, entry_id)
+        ).fetchone()
+        return read_entry(row, self.text)
+
+    def answers(self, entries: Iterable[Entry]) -> Tree:
+        """Give a tree with the questions the cells belong to, and the runs that queries of a person's cell made."""
+        wanted = list(entries)
+        roots = {each.node_id.partition("/")[0]: None for each in wanted if each.node_id}
+        persons = json.dumps([each.id for each in wanted if each.author == "person"])
+        found = self._connection.execute(
+            "SELECT id FROM runs WHERE json_extract(details, '$.entry') IN (SELECT value FROM json_each(?)) "
+            "ORDER BY started",
+            (persons,),
+        )
+        tree = Tree()
+        for root in [*roots, *(row[0] for row in found)]:
+            for node in self.nodes(root):
+                if node.parent_id is None or node.parent_id in tree:
+                    tree.add(node)
+        return tree
 
     def skeleton(self, run_id: str) -> str:
         """Give the nodes of a question without texts as JSON, small enough to be sent whole (docs/trace-format.md)."""

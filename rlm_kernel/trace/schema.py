@@ -95,7 +95,29 @@ _VERSION_2 = (
     "ALTER TABLE runs ADD COLUMN details TEXT NOT NULL DEFAULT '{}'",
     "ALTER TABLE nodes ADD COLUMN more TEXT NOT NULL DEFAULT '{}'",
 )
-STEPS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
+_VERSION_3 = (
+    """CREATE TABLE cells (
+        seq INTEGER PRIMARY KEY,
+        session TEXT NOT NULL,
+        id TEXT NOT NULL,
+        after TEXT,
+        kind TEXT NOT NULL,
+        author TEXT NOT NULL,
+        code BLOB,
+        cell_id TEXT,
+        node_id TEXT,
+        run_id TEXT,
+        count INTEGER,
+        status TEXT NOT NULL,
+        shown BLOB,
+        outputs BLOB,
+        digest TEXT NOT NULL,
+        started REAL NOT NULL,
+        seconds REAL NOT NULL,
+        UNIQUE (session, id)
+    )""",
+)
+STEPS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
 """Step n brings a file from version n to version n + 1; the first makes an empty file a store."""
 VERSION = len(STEPS)
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from rlm_kernel.errors import StoreError
     from rlm_kernel.ids import NodeId, RunId
     from rlm_kernel.messages import ModelRequest
+    from rlm_kernel.trace.entries import Entry
     from rlm_kernel.trace.records import Node, NodeTexts
     from rlm_kernel.trace.tree import Tree
 
@@ -130,6 +131,10 @@ class Store:
     def put(self, node: Node) -> None:
         """Take the present state of a node; its parent must have been put before."""
         self._writer.put(node)
+
+    def put_entry(self, entry: Entry) -> None:
+        """Take what was done in the namespace of this process; it is kept with its session, in its order."""
+        self._writer.put_entry(entry)
 
     def intent(self, key: str, node_id: NodeId) -> None:
         """Take that a request is about to be sent."""
@@ -234,6 +239,19 @@ class Store:
         with self._read() as rows:
             node = rows.node(node_id)
         return None if node is None else node.texts()
+
+    def past(self, run_id: RunId) -> list[Entry]:
+        """Give what the namespace's state at the end of a question came of, oldest first.
+
+        Empty where that is not known: no cell of it was run, or it is of an earlier format.
+        """
+        with self._read() as rows:
+            return rows.past(run_id)
+
+    def answers(self, entries: list[Entry]) -> Tree:
+        """Give a tree with the questions the cells of these entries belong to, and the runs of their own queries."""
+        with self._read() as rows:
+            return rows.answers(entries)
 
     def in_flight(self, run_id: RunId) -> list[InFlight]:
         """Give the requests of a question that were sent and whose reply never came, in the order they were sent."""

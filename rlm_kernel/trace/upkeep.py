@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from contextlib import closing, suppress
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rlm_kernel.errors import StoreError
-from rlm_kernel.trace.codec import TEXTS, Blob, unpack
+from rlm_kernel.trace.codec import ENTRY_TEXTS, TEXTS, Blob, unpack
 from rlm_kernel.trace.rows import Rows
 from rlm_kernel.trace.schema import connect, connect_existing, explain, transaction
 from rlm_kernel.trace.spool import is_live, live_folder
@@ -47,7 +48,7 @@ def open_rows(path: Path) -> tuple[Rows, sqlite3.Connection]:
 
 
 def prune(path: Path, older_than: float | None = None, keep: int | None = None) -> Pruned:
-    """Delete questions with all their nodes, then the replies and texts that nothing left needs.
+    """Delete questions with all their nodes, then the cells, replies and texts that nothing left needs.
 
     A question that a live process works on stays. A reply in the memo goes when it was last used before the oldest
     question that stays was asked.
@@ -68,7 +69,9 @@ def prune(path: Path, older_than: float | None = None, keep: int | None = None) 
                 gone = _choose(connection, path, older_than, keep)
                 connection.execute("CREATE TEMP TABLE gone (id TEXT PRIMARY KEY)")
                 connection.executemany("INSERT INTO gone VALUES (?)", [(each,) for each in gone])
-                replies = _delete(connection)
+                replies = _delete(
+                    connection, [each.stem for each in live_folder(path).glob("*.0") if is_live(path, each.stem)]
+                )
             if not _is_used(path):  # it holds up everybody for seconds
                 with suppress(sqlite3.OperationalError):  # another process reads, or the disk has no room for a copy
                     connection.execute("VACUUM")
@@ -134,17 +137,39 @@ def _choose(connection: sqlite3.Connection, path: Path, older_than: float | None
     ]
 
 
-def _delete(connection: sqlite3.Connection) -> int:
-    """Delete the questions in the table ``gone`` and what only they needed; gives how many replies went."""
+_GONE_CELLS = """
+    WITH RECURSIVE kept (session, id) AS (
+        SELECT c.session, c.id FROM cells c
+        WHERE (c.session IN (SELECT owner FROM runs) OR c.session IN (SELECT value FROM json_each(?)))
+        AND (c.run_id IS NULL OR c.run_id NOT IN (SELECT id FROM gone))
+        UNION
+        SELECT c.session, c.after FROM kept k JOIN cells c ON c.session = k.session AND c.id = k.id
+        WHERE c.after IS NOT NULL
+    )
+    DELETE FROM cells WHERE (session, id) NOT IN kept
+"""
+"""Of a session that has a question left, or lives, everything stays that does not belong to a question that goes, and
+what led to it."""
+
+
+def _delete(connection: sqlite3.Connection, live: list[str]) -> int:
+    """Delete the questions in the table ``gone`` and what only they needed; gives how many replies went.
+
+    Args:
+        connection: In a transaction.
+        live: Sessions of processes that live.
+    """
     connection.execute(
         "DELETE FROM requests WHERE node_id IN (SELECT id FROM nodes WHERE root_id IN (SELECT id FROM gone))"
     )
     connection.execute("DELETE FROM nodes WHERE root_id IN (SELECT id FROM gone)")
     connection.execute("DELETE FROM runs WHERE id IN (SELECT id FROM gone)")
+    connection.execute(_GONE_CELLS, (json.dumps(live),))
     replies = 0
     if connection.execute("SELECT 1 FROM gone").fetchone():
         oldest = connection.execute("SELECT min(started) FROM runs").fetchone()[0]
         replies = connection.execute("DELETE FROM memo WHERE used < ?", (oldest or time.time(),)).rowcount
-    needed = " UNION ALL ".join(f"SELECT {name} FROM nodes WHERE {name} IS NOT NULL" for name in TEXTS)
+    places = [*(("nodes", name) for name in TEXTS), *(("cells", name) for name in ENTRY_TEXTS)]
+    needed = " UNION ALL ".join(f"SELECT {name} FROM {table} WHERE {name} IS NOT NULL" for table, name in places)
     connection.execute(f"DELETE FROM blobs WHERE hash NOT IN (SELECT text FROM memo UNION ALL {needed})")
     return replies

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rlm_kernel.errors import StoreError
-from rlm_kernel.trace.codec import PUT_NODE, node_row, pack, text_bytes, text_hash
+from rlm_kernel.trace.codec import PUT_ENTRY, PUT_NODE, entry_row, node_row, pack, text_bytes, text_hash
 from rlm_kernel.trace.schema import explain, transaction
 from rlm_kernel.trace.spool import leftovers
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rlm_kernel.ids import NodeId
+    from rlm_kernel.trace.entries import Entry
     from rlm_kernel.trace.records import Node
     from rlm_kernel.trace.spool import Record, Spool
     from rlm_kernel.usage import UsageDict
@@ -64,6 +65,8 @@ class Batch:
 
     runs: dict[NodeId, RunStart] = field(default_factory=dict)
     nodes: dict[NodeId, Node] = field(default_factory=dict)
+    entries: list[tuple[str, Entry]] = field(default_factory=list)
+    """With the session each belongs to."""
     memo: dict[str, Kept] = field(default_factory=dict)
     used: dict[str, float] = field(default_factory=dict)
     sent: dict[Request, float] = field(default_factory=dict)
@@ -129,6 +132,12 @@ class Writer:
             if self._takes():
                 # A copy: the engine goes on changing its own.
                 self._batch.nodes[node.id] = replace(node)
+
+    def put_entry(self, entry: Entry) -> None:
+        """Take what was done in the namespace of this process."""
+        with self._lock:
+            if self._takes():
+                self._batch.entries.append((self._spool.session, entry))
 
     def record(self, *records: Record) -> None:
         """Take lines of the spool; when this returns they survive a kill of this process."""
@@ -249,6 +258,7 @@ def write(connection: sqlite3.Connection, batch: Batch) -> None:
         [(run_id, run.notebook, run.started, run.owner, run.details) for run_id, run in batch.runs.items()],
     )
     connection.executemany(PUT_NODE, [node_row(node, blobs.keep) for node in batch.nodes.values()])
+    connection.executemany(PUT_ENTRY, [[session, *entry_row(entry, blobs.keep)] for session, entry in batch.entries])
     connection.executemany(
         "INSERT INTO memo (key, model, text, usage, kept, used) VALUES (?1, ?2, ?3, ?4, ?5, ?5) ON CONFLICT (key) "
         "DO UPDATE SET model = ?2, text = ?3, usage = ?4, kept = ?5, used = max(used, ?5)",
