@@ -71,7 +71,9 @@ export class RunBar extends Widget {
     this._line.hidden = true;
     this._pending.setAttribute('role', 'status');
     const { pause, resume, step, stop } = this._buttons;
-    this.node.append(this._fold, this._text, this._live, this._look, pause, resume, step, this._say, stop, this._goOn);
+    const buttons = span('rlm-RunBar-buttons');
+    buttons.append(this._look, pause, resume, step, this._say, stop, this._goOn);
+    this.node.append(this._fold, this._text, this._live, buttons);
     this.node.append(this._line, this._pending, this._boxes);
     this._boxes.className = 'rlm-RunBar-boxes';
   }

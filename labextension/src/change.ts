@@ -157,7 +157,7 @@ class ChangeForm extends Widget implements Dialog.IBodyWidget<EditDict> {
 
 function fieldFor(change: Change): HTMLTextAreaElement | HTMLInputElement {
   const field = document.createElement(change.asks === 'hint' ? 'textarea' : 'input');
-  field.className = 'rlm-Change-field jp-mod-styled';
+  field.className = 'rlm-Change-field';
   if (field instanceof HTMLTextAreaElement) {
     field.rows = 3;
   }

@@ -51,7 +51,7 @@ export function line({ label, placeholder, send, done, cancelled }: LineOptions)
   row.className = 'rlm-Line';
   const input = document.createElement('input');
   input.type = 'text';
-  input.className = 'rlm-Line-input jp-mod-styled';
+  input.className = 'rlm-Line-input';
   input.placeholder = placeholder;
   input.setAttribute('aria-label', label);
   const submit = () => {

@@ -101,6 +101,10 @@ export class LiveCells implements IDisposable {
         return this._onInsert(run, message);
       case 'append':
         this._session.document.append(message.cell_id, message.pos, message.text);
+        if (!this._writing.has(message.cell_id)) {
+          // The last of the prose may come after the code has begun.
+          this._session.document.render(message.cell_id);
+        }
         return this._session.follow.grown(message.cell_id);
       case 'start':
         return this._onStart(message);

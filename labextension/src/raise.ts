@@ -52,7 +52,7 @@ class LimitsForm extends Widget implements Dialog.IBodyWidget<Record<string, num
     // More than it was, else it would end at once.
     field.min = String(whole ? limit + 1 : limit);
     field.value = String(limit * 2 || 1);
-    field.className = 'rlm-Change-field jp-mod-styled';
+    field.className = 'rlm-Change-field';
     this._fields.set(kind, field);
     const label = document.createElement('label');
     label.textContent = `${WORDS[kind] ?? kind}, so far ${text || limit}`;

@@ -88,7 +88,7 @@ export class WaitingBox extends Widget {
   /** A cell of a child run has no place in the notebook: it is shown, and may be changed, right here. */
   private _writeHere(): HTMLElement {
     const area = document.createElement('textarea');
-    area.className = 'rlm-Waiting-code jp-mod-styled';
+    area.className = 'rlm-Waiting-code';
     area.value = this.waits.code;
     area.rows = Math.min(12, this.waits.code.split('\n').length + 1);
     area.spellcheck = false;
@@ -111,7 +111,7 @@ export class WaitingBox extends Widget {
     first.min = '1';
     first.max = String(quote.calls);
     first.value = String(Math.min(10, quote.calls));
-    first.className = 'rlm-Waiting-first jp-mod-styled';
+    first.className = 'rlm-Waiting-first';
     first.setAttribute('aria-label', 'How many calls to make');
     const cut = () => {
       if (first.reportValidity()) {
