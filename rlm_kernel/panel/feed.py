@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, get_args
@@ -19,7 +20,7 @@ from rlm_kernel.panel.messages import (
 from rlm_kernel.panel.packing import pack, picture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from rlm_kernel.engine.executor import CellResult
     from rlm_kernel.engine.observer import Part
@@ -36,7 +37,7 @@ PICTURE_SECONDS = 30.0
 PICTURE_DELAY = 0.3
 """So long after the end of a run: until everything about it is known."""
 ROWS_A_PART = 1000
-"""Rows in one message of a snapshot: a few milliseconds of the kernel's loop."""
+"""Rows in one message: a few milliseconds of the kernel's loop."""
 MOST_VIEWS = 16
 """Views whose chosen node is followed; the one that chose longest ago is forgotten first: it may be gone."""
 TEXT_PARTS: tuple[TextPart, ...] = get_args(TextPart)
@@ -132,11 +133,6 @@ class Feed(Observer):
         watched = set(self._watched.values())
         self._sent = {each: sent for each, sent in self._sent.items() if each in watched}
 
-    def removed(self, node_id: NodeId) -> None:
-        """Take a node that is no longer in the tree, and all below it, from the views."""
-        self._changed[node_id] = None
-        self._schedule()
-
     # ---- what the session tells --------------------------------------------------------------------------------
 
     def node_added(self, tree: Tree, node: Node) -> None:
@@ -157,6 +153,20 @@ class Feed(Observer):
         """Put the row in the next batch."""
         self._mark(node)
 
+    def adopted(self, tree: Tree, node: Node) -> None:
+        """Send a run of an earlier session, with everything below it."""
+        self._mark(node)
+        waiting = [node]
+        while waiting:
+            below = tree.children(waiting.pop().id)
+            self._changed.update((each.id, None) for each in below)
+            waiting += below
+
+    def removed(self, tree: Tree, node: Node, ids: Sequence[NodeId]) -> None:
+        """Take a run that was deleted, and all below it, from the views."""
+        self._changed[node.id] = None
+        self._schedule()
+
     def run_ended(self, tree: Tree, node: Node) -> None:
         """Send the last rows at once, and soon a picture to keep."""
         if self._closed:
@@ -172,7 +182,9 @@ class Feed(Observer):
         if self._delta_timer is not None:
             self._delta_timer.cancel()
             self._delta_timer = None
-        changed, self._changed = self._changed, {}
+        changed = list(itertools.islice(self._changed, ROWS_A_PART))
+        for each in changed:
+            del self._changed[each]
         grown, self._grown = {**self._grown, **{each: None for each in changed if each in self._sent}}, {}
         message = DeltaMessage(
             kind="delta",
@@ -187,6 +199,8 @@ class Feed(Observer):
         self._send(message)
         for each in grown:
             self._send_growth(each)
+        if self._changed:
+            self._schedule()
 
     def keep(self) -> None:
         """Renew the kept picture now."""

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 from rlm_kernel.trace.records import NodeTexts
 
 if TYPE_CHECKING:
+    from rlm_kernel.engine.branches import BranchDict
     from rlm_kernel.engine.edits import EditDict
     from rlm_kernel.engine.gate import DecisionDict, WaitingDict
-    from rlm_kernel.engine.rerun import BranchDict, QuoteDict
+    from rlm_kernel.engine.quoting import QuoteDict
     from rlm_kernel.trace.compare import CompareDict
     from rlm_kernel.trace.records import NodeSummary
 

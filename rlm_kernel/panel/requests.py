@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rlm_kernel.engine.session import Session
     from rlm_kernel.panel.actions import Actions
     from rlm_kernel.panel.feed import Feed
-    from rlm_kernel.panel.messages import TextPart, ToView
+    from rlm_kernel.panel.messages import ToView
     from rlm_kernel.trace.records import Node
 
 
@@ -102,7 +102,7 @@ class Requests:
         part, pos = text(told, "part"), told.get("pos")
         if part not in TEXT_PARTS or not isinstance(pos, int) or pos < 0:
             raise InputError(f"There is no piece {pos!r} of {part!r}.")
-        self._send(text_message(self._node(told), cast("TextPart", part), pos))
+        self._send(text_message(self._node(told), part, pos))
 
     def _watch(self, told: Mapping[str, object]) -> None:
         self._feed.watch(text(told, "view"), self._node(told).id if told.get("id") is not None else None)
@@ -173,7 +173,6 @@ class Requests:
         elif do == "delete":
             family = [each["id"] for each in self._session.branches(node.id) if each["id"] != node.id]
             self._session.delete_branch(node.id)
-            self._feed.removed(node.id)
             if family and family[0] in self._session.tree:
                 self._send_branches(self._session.tree[family[0]])  # type: ignore[index]
 

@@ -25,7 +25,7 @@ def detail_of(tree: Tree, node: Node) -> DetailTexts:
     texts = node.texts()
     sizes = {part: len(text_of(node, part)) for part in TEXT_PARTS if len(text_of(node, part)) > SHOWN_CHARS}
     for part in sizes:
-        texts[part] = text_of(node, part)[:SHOWN_CHARS]  # type: ignore[literal-required]
+        texts[part] = text_of(node, part)[:SHOWN_CHARS]
     return cast(
         "DetailTexts",
         {

@@ -14,9 +14,12 @@ from rlm_kernel.panel.feed import Feed
 from rlm_kernel.panel.requests import Requests
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rlm_kernel.engine.executor import CellResult
     from rlm_kernel.engine.observer import Part
     from rlm_kernel.engine.session import Session
+    from rlm_kernel.ids import NodeId
     from rlm_kernel.panel.actions import Actions
     from rlm_kernel.panel.messages import ToView
     from rlm_kernel.trace.records import Node
@@ -72,6 +75,14 @@ class Panel(anywidget.AnyWidget, Observer):
     def cell_ended(self, node: Node, result: CellResult) -> None:
         """Pass it on to the feed."""
         self._feed.cell_ended(node, result)
+
+    def adopted(self, tree: Tree, node: Node) -> None:
+        """Pass it on to the feed."""
+        self._feed.adopted(tree, node)
+
+    def removed(self, tree: Tree, node: Node, ids: Sequence[NodeId]) -> None:
+        """Pass it on to the feed."""
+        self._feed.removed(tree, node, ids)
 
     def run_ended(self, tree: Tree, node: Node) -> None:
         """Pass it on to the feed."""

@@ -243,9 +243,13 @@ export class Store {
 
   /** The run that was asked last. @returns {Row | null} */
   lastRun() {
-    const runs = this.below.get(null);
-    const last = runs?.[runs.length - 1];
-    return last ? (this.rows.get(last.ids[last.ids.length - 1]) ?? null) : null;
+    let last = null;
+    for (const id of this.children(null)) {
+      const row = this.rows.get(id);
+      // A run of an earlier session may come after it.
+      if (row && (last === null || (row.started ?? 0) >= (last.started ?? 0))) last = row;
+    }
+    return last;
   }
 
   /** The question a person looks at: the one that runs; else that of the chosen node; else the last. */
