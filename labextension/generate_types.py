@@ -23,7 +23,7 @@ SOURCES = (
     "engine/edits.py",
     "engine/rerun.py",
     "engine/branches.py",
-    "engine/risk.py",
+    "engine/quoting.py",
     "engine/risk.py",
     "engine/gate.py",
     "notebook/cells.py",

@@ -192,7 +192,7 @@ export type Finish = {
 };
 
 /** Fields of `status`. */
-export type Status = {
+export type StatusLine = {
   state: RunState;
   text: string;
   turn: number;
@@ -355,7 +355,7 @@ export type RunMessages = {
   append: Append;
   start: Start;
   finish: Finish;
-  status: Status;
+  status: StatusLine;
   run_end: RunEnd;
   waiting: Waiting;
   stale: Stale;
@@ -450,9 +450,6 @@ export type PageMessage =
   | SteerDict
   | UndoDict
   | SwitchDict;
-
-export type CommandType =
-  'hello' | 'pause' | 'resume' | 'step' | 'stop' | 'cell_removed' | 'quote' | 'decision' | 'steer' | 'undo' | 'switch';
 
 /** The value of an `application/vnd.rlm.run+json` output. */
 export type RunPayload = {

@@ -80,7 +80,9 @@ export type PackedRows = {
 
 export type Kind = 'run' | 'turn' | 'call';
 
-export type RunState = 'running' | 'paused' | 'stopping' | 'ended';
+export type Status = 'pending' | 'running' | 'paused' | 'done' | 'failed' | 'stopped';
+
+export type Outcome = 'answered' | 'limit' | 'failed' | 'stopped';
 
 /** `Usage` as JSON; `cost_usd` is null where it is unknown. */
 export type UsageDict = {
@@ -92,18 +94,6 @@ export type UsageDict = {
   seconds: number;
   estimated: boolean;
 };
-
-/** Fields of `status`. */
-export type Status = {
-  state: RunState;
-  text: string;
-  turn: number;
-  usage: UsageDict;
-  /** Messages of the person that the model has not been told yet. */
-  steers?: string[];
-};
-
-export type Outcome = 'answered' | 'limit' | 'failed' | 'stopped';
 
 /** How a branch came to be; stands in the details of its run. */
 export type BranchMark = {
