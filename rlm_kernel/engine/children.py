@@ -15,7 +15,8 @@ from rlm_kernel.engine.fan_out import note_answered
 from rlm_kernel.engine.occurrences import Occurrences
 from rlm_kernel.engine.opening import Opening
 from rlm_kernel.engine.queries import STOPPED, Queries
-from rlm_kernel.engine.reuse import prompt_of, sample_of, take_over
+from rlm_kernel.engine.recorded import prompt_of
+from rlm_kernel.engine.reuse import sample_of, take_over
 from rlm_kernel.engine.run import Run
 from rlm_kernel.engine.settings import Settings
 from rlm_kernel.errors import LimitExceeded, RlmError

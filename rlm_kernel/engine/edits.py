@@ -52,7 +52,7 @@ class Edit:
     tell the model something before it writes this turn. ``continue``: the person has run the edited cell already.
     """
     text: str = ""
-    """The prompt, reply, code or hint; ``code`` also with ``continue``."""
+    """The prompt, reply, code or hint; with ``continue`` it is not needed."""
     model: str | None = None
     """The model's name, with ``model``; also with ``prompt``, ``again`` and ``hint``, to ask another one."""
     anyway: bool = False
@@ -93,7 +93,7 @@ class Edit:
         if self.kind not in FITS[what]:
             can = ", ".join(FITS[what])
             raise InputError(f"{WORDS[self.kind].capitalize()} does not fit a {what}.", f"What can be done: {can}.")
-        if self.kind in ("prompt", "code", "hint", "continue") and not self.text.strip():
+        if self.kind in ("prompt", "code", "hint") and not self.text.strip():
             raise InputError(f"There is no text for {WORDS[self.kind]}.", "Write it.")
         if self.kind == "model" and not self.model:
             raise InputError("No model is named.", "Name the model that is to be asked.")

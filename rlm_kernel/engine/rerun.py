@@ -14,7 +14,7 @@ from rlm_kernel.engine.course import TOLD, Course, split, turns_of
 from rlm_kernel.engine.parse import with_cell
 from rlm_kernel.engine.quoting import QuoteDict as QuoteDict
 from rlm_kernel.engine.quoting import Restore, quote
-from rlm_kernel.engine.replay import after, go_back
+from rlm_kernel.engine.replay import after, go_back, way_back
 from rlm_kernel.engine.reuse import Change
 from rlm_kernel.engine.schema import check
 from rlm_kernel.errors import InputError, NamespaceDied
@@ -198,10 +198,10 @@ class Rerunning(Branches):
         """Say how Python gets back, and how many cells run again for that."""
         if plan.state is None:
             return "present", 0
-        if self._executor.can_restore(after(plan.state) if plan.include else plan.state):
+        way = way_back(plan.state, self._executor, include=plan.include)
+        if way.how == "checkpoint":
             return "checkpoint", 0
-        cells = [each for each in self.history.path(plan.state, include=plan.include) if each.kind == "cell"]
-        return ("replay", len(cells)) if cells else ("start", 0)
+        return ("replay", way.cells) if way.cells else ("start", 0)
 
     # -- the plan -------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from time import time
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
-from rlm_kernel.engine.recorded import Recorded
+from rlm_kernel.engine.recorded import INSTEAD_OF, Recorded, prompt_of
 from rlm_kernel.messages import Message, ModelRequest
 from rlm_kernel.trace.records import Node, one_line
 from rlm_kernel.usage import Usage
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 How = Literal["same", "edited", "inside", "new"]
 CHUNK = 1 << 20
 PLACE = ("line", "index")
-INSTEAD_OF = "instead_of"
-"""In the details of a call or child run: the prompt its cell gave, where a person gave another one."""
 
 
 @dataclass(slots=True)
@@ -191,12 +189,6 @@ def claim(scope: Scope, node: Node) -> None:
     if node.status == "done" and node.details.get("edited") != "reply":
         asked = ModelRequest(asked_model(node), (Message("user", node.prompt),), schema=schema)
         scope.numbers.claim(asked, sample_of(node))
-
-
-def prompt_of(node: Node) -> str:
-    """Give the prompt that the cell gave."""
-    given = node.details.get(INSTEAD_OF)
-    return given if isinstance(given, str) else node.prompt
 
 
 def relabel(node: Node, prompt: str) -> None:

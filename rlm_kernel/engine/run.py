@@ -171,6 +171,8 @@ class Run:
         self._seconds = self._clock.used
         if problem is not None:
             node.error, node.remedy = problem.message, problem.remedy
+        if isinstance(problem, LimitExceeded):
+            node.details = {**node.details, "limit": problem.kind}
 
     def _stopped(self) -> None:
         """End since the person stopped it, or since one had to be asked and nobody is here."""

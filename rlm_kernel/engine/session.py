@@ -267,7 +267,6 @@ class Session(Rerunning):
             scope.numbers = numbers if cell == last else scope.numbers
             self._outside = cell, scope.numbers
         node = self._add_run(label, label, None, {"entry": cell} if isinstance(cell, str) else None)
-        node.entry = cell if isinstance(cell, str) else None
         queries = Queries(scope, self._sub_model(self.settings))
         queries.below(node)
         try:
