@@ -24,14 +24,12 @@ TOP_LEVEL = re.compile(r"^(?:export )?(?:async )?(?:function\*?|class|const|let)
 
 def node(script: str, folder: Any) -> Any:
     """Run a module beside the panel's own ones; gives what it prints as JSON."""
-    path = folder / "try.mjs"
-    path.write_text(script.replace("from './", f"from '{assets.STATIC.as_uri()}/"))
+    shutil.copytree(assets.STATIC, folder, dirs_exist_ok=True)
+    (folder / "package.json").write_text('{"type": "module"}')
+    (folder / "try.js").write_text(script)
     assert NODE is not None
-    # The panel's modules have no package.json that says what they are: node finds out, and warns.
-    done = subprocess.run(
-        [NODE, "--no-warnings", "--experimental-default-type=module", str(path)],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    command = [NODE, str(folder / "try.js")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -75,7 +73,8 @@ def test_every_class_in_the_style_is_used():
     script, style = assets.script(), assets.style()
     classes = set(re.findall(r"\.(rlm-[\w-]+)", style)) - {"rlm-Dock", "rlm-Dock-view"}
     # Views, columns and pieces of code are put together of a part and a name.
-    made = ("rlm-view-", "rlm-tk-", "rlm-name", "rlm-in", "rlm-cached", "rlm-out", "rlm-cost", "rlm-time", "rlm-mark", "rlm-kind",
+    made = ("rlm-view-", "rlm-tk-", "rlm-name", "rlm-in",
+            "rlm-cached", "rlm-out", "rlm-cost", "rlm-time", "rlm-mark", "rlm-kind",
             "rlm-model", "rlm-status", "rlm-twisty")  # fmt: skip
     assert sorted(name for name in classes if name not in script and not name.startswith(made)) == []
 
