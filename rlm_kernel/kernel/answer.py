@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from rlm_kernel.notebook.cells import RUN_MIME, RunPayload
+from rlm_kernel.notebook.harmless import harmless
 from rlm_kernel.usage import Usage, count
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Inline:
     def cell(self, run: LiveRun, cell: LiveCell) -> None:
         """Show a cell of the model as text."""
         if cell.part == "prose":
-            data = {"text/markdown": cell.source.strip(), "text/plain": cell.source.strip()}
+            data = {"text/markdown": harmless(cell.source.strip()), "text/plain": cell.source.strip()}
         else:
             fence = "`" * max(3, 1 + max((len(found) for found in re.findall("`+", cell.source)), default=0))
             data = {"text/markdown": f"{fence}python\n{cell.source}\n{fence}", "text/plain": cell.source}

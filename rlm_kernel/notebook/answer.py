@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from rlm_kernel.engine.executor import Output
+from rlm_kernel.notebook.harmless import CODE, harmless
 from rlm_kernel.usage import count
 
 if TYPE_CHECKING:
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
     from rlm_kernel.trace.tree import Tree
 
 FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
-CODE = re.compile(r"^ {0,3}(`{3,}|~{3,}).*?(?:^ {0,3}\1|\Z)|(`+)(?!`).+?(?<!`)\2(?!`)", re.MULTILINE | re.DOTALL)
 AMOUNT = re.compile(r"(?<![\\$])\$(?=\d)(?!\d[\d.,]*\$)")
 DOLLAR = r"<span>\\$</span>"
 
+NOT_APPROVED = "RunNotApproved"
+"""Name of the error where a person had to be asked and none was there."""
 NOTICES = {
     "limit": "No final answer.",
     "failed": "The run failed.",
@@ -71,7 +73,7 @@ def answer_output(tree: Tree, run: Node) -> Output:
     partial = "What there is so far:" if said and body else ""
     small = f"<small>{html.escape(last)}</small>"
     strong = f"**{_escape(said)}**" if said else ""
-    markdown = [strong, partial, _closed(_money(body)), small]
+    markdown = [strong, partial, _closed(_money(harmless(body))), small]
     plain = [said, partial, body, last]
     return Output(
         output_type="display_data",
@@ -88,6 +90,8 @@ def failure_output(run: Node) -> Output | None:
     if run.outcome not in ("failed", "stopped"):
         return None
     name = "RunFailed" if run.outcome == "failed" else "RunStopped"
+    if run.details.get("not_approved"):
+        name = NOT_APPROVED
     message = notice(run)
     return Output(output_type="error", ename=name, evalue=message, traceback=[f"{name}: {message}"])
 
