@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from rlm_kernel.cli.codes import BROKEN_PIPE, INTERRUPTED, OUTCOMES
+from rlm_kernel.cli.codes import BROKEN_PIPE, INTERRUPTED, code_of_run
 
 if TYPE_CHECKING:
     import argparse
@@ -23,7 +23,8 @@ are several.
 The answer goes to standard output, progress and the call tree to standard error.
 
 exit codes: 0 answered, 2 usage or unreadable file, 3 no answer within the limits,
-            4 model or endpoint failure, 130 interrupted (what there is is printed)
+            4 model or endpoint failure, 5 something needed approval and nobody was there (--policy),
+            130 interrupted (what there is is printed)
 """
 
 
@@ -95,7 +96,7 @@ def finish(asked: Asked, question: Question, errors: Screen, args: argparse.Name
     sys.stdout.flush()
     if errors.gone:
         return BROKEN_PIPE
-    return OUTCOMES[asked.run.outcome or "stopped"]
+    return code_of_run(asked.run)
 
 
 def print_answer(run: Node) -> None:

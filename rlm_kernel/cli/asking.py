@@ -80,9 +80,16 @@ class Stopper:
         self.session: Session | None = None
         self.task: asyncio.Task[Asked] | None = None
         self.pressed = False
+        self._muted = False
+
+    def mute(self, muted: bool) -> None:
+        """Leave Ctrl-C to another program that has the terminal, or take it back."""
+        self._muted = muted
 
     def press(self) -> None:
         """Stop."""
+        if self._muted:
+            return
         if self.session is not None and self.session.control.state in ("running", "paused") and not self.pressed:
             self.session.control.stop()
         elif self.task is not None:
@@ -152,6 +159,7 @@ async def _ask(question: Question, progress: Progress | None, stopper: Stopper, 
 async def _converse(
     question: Question, progress: Progress | None, stopper: Stopper, asked: Asked, keeping: Keeping
 ) -> Asked:
+    from rlm_kernel.cli.deciding import Decider
     from rlm_kernel.engine.session import Session
     from rlm_kernel.host.executor import ProcessExecutor
     from rlm_kernel.host.pool import WarmPool
@@ -169,6 +177,7 @@ async def _converse(
         stopper.session = session
         if progress is not None:
             progress.watch(session.control)
+        Decider(session, make_screen(errors=True), progress, stopper.mute).attend()
         asked.tree = session.tree
         asked.run = await session.ask(question.text)
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rlm_kernel.cli.codes import BROKEN_PIPE, INTERRUPTED, OUTCOMES
+from rlm_kernel.cli.codes import BROKEN_PIPE, INTERRUPTED, code_of_run
 
 if TYPE_CHECKING:
     import argparse
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     name = shown(path)
     screen.print(f"\n{verb} {name}: the question, the answer and the model's cells.", soft_wrap=True)
     screen.print(f"Open it with:  rlm-kernel lab {name}", style="bold", soft_wrap=True)
-    return BROKEN_PIPE if screen.gone else OUTCOMES[asked.run.outcome or "stopped"]
+    return BROKEN_PIPE if screen.gone else code_of_run(asked.run)
 
 
 def _with_tutor(settings: Settings) -> Settings:

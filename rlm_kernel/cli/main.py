@@ -1,7 +1,8 @@
 """The entry point ``rlm-kernel``: reads the command line and hands over to one command.
 
 Exit codes: 0 done · 1 something needed is missing, or a defect · 2 usage, input or a file · 3 no answer within the
-limits · 4 a model or endpoint failed · 130 interrupted · 141 nobody reads the output any more.
+limits · 4 a model or endpoint failed · 5 something needed approval, and nobody was there · 130 interrupted · 141 nobody
+reads the output any more.
 
 The modules of the commands are cheap to import; what costs time (openai, rich, Jupyter) they import when they run.
 """

@@ -116,6 +116,19 @@ class Progress(Observer):
             self._live.stop()
             self._live = None
 
+    def hold(self) -> None:
+        """Draw nothing more until `release`: the person is asked something. All that is written so far is shown."""
+        self._finish_writing()
+        self.close()
+
+    def release(self) -> None:
+        """Draw again."""
+        self.open(self._doing)
+
+    def shows(self, node_id: str) -> bool:
+        """Tell whether the cell of a turn stands on the screen."""
+        return self._turn is not None and self._turn.id == node_id
+
     # -- what the engine tells -------------------------------------------------------------------------------------
 
     def node_added(self, tree: Tree, node: Node) -> None:
@@ -128,12 +141,19 @@ class Progress(Observer):
         elif self._run is None or node.run_id != self._run.run_id:
             return
         elif node.kind == "turn":
+            self._finish_writing()  # of a turn whose cell did not run
             self._turn = node
             self._turns += 1
             self._prose, self._code, self._calls = Writing(), Writing(), []
             self._rule(f"turn {self._turns} · {node.model or ''}".rstrip(" ·"))
         elif node.kind == "call":
             self._calls.append(node)
+
+    def node_changed(self, tree: Tree, node: Node) -> None:
+        """Say why the cell of a turn was not run."""
+        if node is self._turn and node.ended and node.error and node.error.startswith("No cell was run"):
+            self._finish_writing()
+            self._line(Text(f"{GUTTER}{plain(node.error)}", style="yellow"))
 
     def turn_text(self, node: Node, part: Part, pos: int, text: str) -> None:
         """Print the lines that became complete."""
@@ -146,6 +166,10 @@ class Progress(Observer):
         if not self._code.text:
             self._print_prose(all_of_it=True)
             self._line(Text(""))
+        if pos < len(self._code.text) and self._code.shown:
+            # Another cell in the place of one that stands on the screen: the person has changed it.
+            self._code = Writing()
+            self._line(Text(f"{GUTTER}changed to", style="dim"))
         self._code.put(pos, text)
         self._print_code()
 

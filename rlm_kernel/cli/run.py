@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rlm_kernel.cli.codes import DEFECT, OK
+from rlm_kernel.cli.codes import DEFECT, NOT_APPROVED, OK
 
 if TYPE_CHECKING:
     import argparse
@@ -15,7 +15,8 @@ EPILOG = """\
 What the model wrote becomes real cells below each question. The notebook that was
 given is left as it is, unless -o names it and --overwrite is added.
 
-exit codes: 0 ran to its end, 1 a cell failed (what ran is written), 2 usage or unreadable file, 130 interrupted
+exit codes: 0 ran to its end, 1 a cell failed (what ran is written), 2 usage or unreadable file,
+            5 something needed approval and nobody was there (--policy), 130 interrupted
 """
 
 
@@ -35,6 +36,9 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("--overwrite", action="store_true", help="let -o replace a file")
     parser.add_argument("--allow-errors", action="store_true", help="go on after a cell that fails")
     parser.add_argument("--fresh", action="store_true", help="ask anew, also what was answered before")
+    parser.add_argument(
+        "--policy", choices=("refuse", "allow"), help="what becomes of cells and calls that need approval"
+    )
     parser.add_argument("--timeout", metavar="S", type=float, help="seconds a cell may take (default: no limit)")
     parser.set_defaults(command=run)
 
@@ -58,9 +62,9 @@ def run(args: argparse.Namespace) -> int:
     out = chosen_name(args.output, overwrite=args.overwrite) if args.output else default
     verb = "Replaced" if out.exists() else "Wrote"
     options = {"timeout": args.timeout, "allow_errors": args.allow_errors, "fresh": args.fresh}
-    report = asyncio.run(run_notebook(source, out, **options))
+    report = asyncio.run(run_notebook(source, out, policy=args.policy, **options))
     print(f"{verb} {shown(report.path)}.")
     if not report.failure:
         return OK
     print(f"rlm-kernel: the notebook stopped at a cell: {plain(report.failure).strip()}", file=sys.stderr)
-    return DEFECT
+    return NOT_APPROVED if report.not_approved else DEFECT

@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rlm_kernel.engine.settings import FRESH
+from rlm_kernel.engine.settings import FRESH, POLICY
+from rlm_kernel.notebook.answer import NOT_APPROVED
 from rlm_kernel.notebook.expand import drop_model_cells, expand
 from rlm_kernel.notebook.files import KERNELSPEC, read_notebook, write_notebook
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbformat import NotebookNode
+
+    from rlm_kernel.engine.settings import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class RunReport:
     """How many questions were asked and turned into cells."""
     failure: str = ""
     """Why it did not run to its end: the error of the cell that failed; empty where it did."""
+    not_approved: bool = False
+    """Whether that was since something needed a person's approval."""
 
 
 async def run_notebook(
@@ -35,6 +40,7 @@ async def run_notebook(
     timeout: float | None = None,  # noqa: ASYNC109 - of each cell: nbclient keeps it
     allow_errors: bool = False,
     fresh: bool = False,
+    policy: Policy | None = None,
 ) -> RunReport:
     """Run all cells on the notebook's kernel, turn runs into real cells, write the result.
 
@@ -47,6 +53,7 @@ async def run_notebook(
         timeout: Seconds a cell may take; ``None`` sets no limit.
         allow_errors: Go on after a cell that fails.
         fresh: Ask anew, also what was answered before.
+        policy: What becomes of what needs a person's approval; none is there.
 
     Returns:
         Where it was written, and why it stopped early if it did.
@@ -60,13 +67,14 @@ async def run_notebook(
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    failure = await _execute(notebook, folder, timeout, allow_errors, fresh)
+    environ = {**os.environ, **({FRESH: "1"} if fresh else {}), **({POLICY: policy} if policy else {})}
+    failure = await _execute(notebook, folder, timeout, allow_errors, environ)
     runs = expand(notebook)
-    return RunReport(write_notebook(out or path, notebook), runs, failure)
+    return RunReport(write_notebook(out or path, notebook), runs, failure, failure.startswith(NOT_APPROVED))
 
 
 async def _execute(
-    notebook: NotebookNode, folder: Path, cell_seconds: float | None, allow_errors: bool, fresh: bool
+    notebook: NotebookNode, folder: Path, cell_seconds: float | None, allow_errors: bool, environ: dict[str, str]
 ) -> str:
     from jupyter_client.kernelspec import NoSuchKernel
     from nbclient import NotebookClient
@@ -78,7 +86,6 @@ async def _execute(
     resources = {"metadata": {"path": str(folder)}}
     client = NotebookClient(notebook, timeout=cell_seconds, allow_errors=allow_errors, resources=resources)
     client.on_cell_executed = _true_count
-    environ = {**os.environ, FRESH: "1"} if fresh else dict(os.environ)
     try:
         await client.async_execute(env=environ)
     except NoSuchKernel as error:
