@@ -16,10 +16,12 @@ from rlm_kernel.kernel.deciding import Deciding
 from rlm_kernel.kernel.going import GoingOn
 from rlm_kernel.kernel.journal import LiveRun
 from rlm_kernel.kernel.magics import Asked
+from rlm_kernel.kernel.protocol import RunEnd
 from rlm_kernel.kernel.reading import read_go
 from rlm_kernel.kernel.rerunline import Rerun, is_rerun, read_rerun
 from rlm_kernel.kernel.rerunning import Rerunning
 from rlm_kernel.notebook.answer import question_outputs
+from rlm_kernel.panel.messages import MeterDict
 
 if TYPE_CHECKING:
     from rlm_kernel.engine.executor import Output
@@ -186,10 +188,26 @@ class Answering:
 
     def _end(self, run: LiveRun, line: StatusLine, outcome: Outcome | None) -> None:
         """Tell the pages that a run is over."""
-        run.state, run.text = "ended", line["text"]
+        run.state, run.text, run.waiting, run.steers = "ended", line["text"], [], self._session.steers
+        run.limits = self._reached(run)
         self._pages.tell(run, "status", line)
-        ended = {"outcome": outcome, "execution_count": run.execution_count, "text": line["text"]}
-        self._pages.tell(run, "run_end", {**ended, "usage": line["usage"]})
+        ended = RunEnd(
+            outcome=outcome,
+            execution_count=run.execution_count,
+            text=line["text"],
+            usage=line["usage"],
+            limits=run.limits,
+        )
+        self._pages.tell(run, "run_end", ended)
+
+    def _reached(self, run: LiveRun) -> list[MeterDict]:
+        """Give the limit that ended a run, to be raised."""
+        kind = run.node.details.get("limit") if run.node is not None else None
+        return [
+            MeterDict(kind=each.kind, used=each.used, limit=each.limit, text=each.describe())
+            for each in self._session.meters()
+            if each.kind == kind
+        ]
 
     def _refuse(self, run: LiveRun, error: RlmError) -> Json:
         """Say in one line what is wrong with the question."""
@@ -228,7 +246,9 @@ class Answering:
         if run is None or run.state == "ended":
             return
         line = live_line(session.tree, run, session.control)
-        changed, run.state, run.text = line["text"] != run.text, line["state"], line["text"]
+        line["steers"] = session.steers
+        changed = (line["text"], line["steers"]) != (run.text, run.steers)
+        run.state, run.text, run.steers = line["state"], line["text"], line["steers"]
         if changed and run.fallback:
             self._inline.line(run, run.text)
         elif changed:

@@ -9,6 +9,7 @@ from rlm_kernel.kernel.answering import Answering
 from rlm_kernel.kernel.commands import Commands
 from rlm_kernel.kernel.desk import Desk
 from rlm_kernel.kernel.dock import Dock
+from rlm_kernel.kernel.earlier import EarlierRuns
 from rlm_kernel.kernel.edited import EditedCells
 from rlm_kernel.kernel.executing import CellExecutor
 from rlm_kernel.kernel.journal import Journal
@@ -51,6 +52,8 @@ class Asking:
         self._edited = EditedCells(self._desk, self._journal, self._pages)
         actions = KernelActions(kernel, self._desk, self._pages, showing, states)
         dock = Dock(kernel, self._pages, self._desk, actions)
+        self._earlier = EarlierRuns(kernel, self._desk, dock)
+        self._pages.models = self._desk.models
         self._answering = Answering(kernel, self._desk, self._pages, self._cells, dock, showing)
         self._commands = Commands(kernel, self._desk, self._cells, dock)
         self._orders = Orders(kernel, self._desk, self._pages, self._commands, states)
@@ -123,6 +126,7 @@ class Asking:
     def page_opened(self, comm_id: str, data: Json, parent: Message) -> None:
         """Welcome a page: its hello is the data of its ``comm_open``."""
         self._pages.opened(comm_id, data, parent)
+        self._earlier.page_opened()
 
     def page_closed(self, comm_id: str) -> None:
         """Forget a page."""

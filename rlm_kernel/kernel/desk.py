@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from rlm_kernel.trace.tree import Tree
 
 log = logging.getLogger(__name__)
+EARLIER_RUNS = 20
+"""Questions of earlier sessions that are shown; those before are found by their id."""
 
 
 class Desk:
@@ -51,7 +53,8 @@ class Desk:
         """Called with the session when it is made."""
         self.heard: Message | None = None
         """The last request that came to the session: what is to be said without being asked is said there."""
-        self._caught_up = False
+        self._missing: list[RunId] | None = None
+        """Earlier questions that are still to become part of the session; ``None``: not looked for yet."""
         self._models: Registry | None = None
         self._executor: Executor | None = None
         self._observers: list[Observer] = []
@@ -107,6 +110,13 @@ class Desk:
             raise RuntimeError("the session makes the models")
         return self._models
 
+    def models(self) -> list[str]:
+        """Name the models that were used or are set, to choose from; none before the first question."""
+        if self.made is None:
+            return []
+        used = (node.model for node in self.made.tree)
+        return list(dict.fromkeys(name for name in (*self.made.models(), *used) if name))
+
     # -- nodes ----------------------------------------------------------------------------------------------------
 
     def find(self, node_id: str) -> Tree:
@@ -137,13 +147,20 @@ class Desk:
         asked = [each for each in self.session.tree.children(None) if "opening" in each.details]
         return asked[-1].id if asked else None
 
-    def catch_up(self) -> int:
-        """Let the earlier questions of this notebook be part of the session; gives how many were added."""
-        if self._caught_up:
-            return 0
-        self._caught_up = True
-        tree = self.session.tree
-        return sum(self._adopt(row.id) for row in self.keeping.of_notebook() if row.id not in tree)
+    def catch_up(self, most: int = EARLIER_RUNS) -> int:
+        """Let the last earlier questions of this notebook be part of the session.
+
+        Args:
+            most: How many at a time.
+
+        Returns:
+            How many were added; 0: there are no more.
+        """
+        if self._missing is None:
+            rows = self.keeping.of_notebook()[-EARLIER_RUNS:]
+            self._missing = [row.id for row in rows if row.id not in self.session.tree]
+        now, self._missing = self._missing[:most], self._missing[most:]
+        return sum(self._adopt(run_id) for run_id in now if run_id not in self.session.tree)
 
     def _adopt(self, run_id: RunId) -> bool:
         found = self.keeping.tree_of(run_id)

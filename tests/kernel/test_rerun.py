@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.conftest import stop_kernel
 from tests.kernel.page import Page, cell
 from tests.server import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.conftest import LiveKernel, Ran
     from tests.server import FakeEndpoint, Messages
@@ -50,11 +51,11 @@ def start(start_kernel: Callable[..., LiveKernel], endpoint: FakeEndpoint) -> Ca
 
 
 @pytest.fixture
-def page(start: Callable[[], LiveKernel]) -> Iterator[Page]:
+def page(start: Callable[[], LiveKernel]) -> Page:
     page = Page(start())
     page.finish(page.ask(LOAD, "load"))
     assert answer(page.finish(page.ask("%%rlm\nHow many?", "q"), 60)).startswith("12 of 12")
-    yield page
+    return page
 
 
 def answer(ran: Ran) -> str:
@@ -135,3 +136,99 @@ def test_switch_and_back(page: Page, endpoint: FakeEndpoint) -> None:
     listed = page.kernel.run("%rlm branches").text
     assert trunk in listed
     assert f"* {branch}" in listed
+
+
+def test_an_edited_cell_is_run_and_gone_on_from(page: Page, endpoint: FakeEndpoint) -> None:
+    run, before = page.run_id, asked(endpoint)
+    inserted = [data for data in page.of("insert") if data["run_id"] == run]
+    codes = [data["cell_id"] for data in inserted if data["cell_type"] == "code"]
+    mark = inserted[3]["metadata"]["rlm"]
+    ran = page.finish(page.ask("total = 99\ntotal", codes[1], rlm=mark))
+    assert ran.result == "99", "as in any notebook"
+    page.wait_for(lambda: page.of("stale"))
+    stale = page.of("stale")[-1]
+    assert (stale["run_id"], stale["edited_cell_id"]) == (run, codes[1])
+    assert stale["edited_node_id"] == f"{run}/t2"
+    assert set(stale["cell_ids"]) == {data["cell_id"] for data in inserted[4:]}
+    assert set(Page(page.kernel).ack["runs"][-1]["stale"]) == set(stale["cell_ids"])
+    ran = page.rerun(f"{run}/t2", kind="continue", text="total = 99\ntotal")
+    assert answer(ran).startswith("99 of 12")
+    assert asked(endpoint) == before + Counter(root=2)
+    kept = page.of("run_start")[-1]["kept"]
+    assert [each["cell_id"] for each in kept] == [data["cell_id"] for data in inserted[:4]]
+
+
+def test_go_on_in_place_after_a_limit(start: Callable[[], LiveKernel], endpoint: FakeEndpoint) -> None:
+    page = Page(start())
+    page.finish(page.ask(LOAD, "load"))
+    page.finish(page.ask("%%rlm --max-turns 2\nHow many?", "q"))
+    run, before = page.run_id, asked(endpoint)
+    assert page.of("run_end")[-1]["limits"][0]["kind"] == "turns"
+    shown = [data["cell_id"] for data in page.of("insert")]
+    ran = page.go({"how": "continue", "run_id": run, "limits": {"turns": 9}}, "%%rlm --max-turns 2\nHow many?")
+    assert answer(ran).startswith("12 of 12")
+    assert asked(endpoint) == before + Counter(root=2), "nothing is paid again"
+    start_ = page.of("run_start")[-1]
+    assert [each["cell_id"] for each in start_["kept"]] == shown
+    assert start_["superseded"] == [run]
+    new = [data for data in page.of("insert") if data["run_id"] == page.run_id]
+    assert new[0]["after"][0] == shown[-1]
+    nodes = Page(page.kernel).ack["runs"][-1]["nodes"]
+    assert [each["cell_id"] for each in nodes] == [*shown, *(data["cell_id"] for data in new)]
+
+
+def test_rerun_without_a_page(start: Callable[[], LiveKernel], endpoint: FakeEndpoint) -> None:
+    k = start()
+    k.run(LOAD)
+    k.run("%%rlm\nHow many?", timeout=60)
+    before = asked(endpoint)
+    ran = k.run("%rlm rerun t3 --code\ntotal = 1\nprint('one')", timeout=60)
+    assert "Turn 3" in ran.text
+    assert ran.of("update_display_data")[-1]["data"]["text/plain"].startswith("1 of 12")
+    cells = ran.of("display_data")[-1]["data"]["application/vnd.rlm.run+json"]["cells"]
+    assert [each["source"] for each in cells if each["cell_type"] == "code"] == ["total = 1\nprint('one')", ANSWER]
+    assert asked(endpoint) == before + Counter(root=1)
+    assert k.run("%rlm rerun t9 --again").status == "error"
+    assert "needs what is to change" in k.run("%rlm rerun t2").error["evalue"]
+
+
+def test_rerun_after_a_restart(start: Callable[[], LiveKernel], endpoint: FakeEndpoint) -> None:
+    page = Page(first := start())
+    page.finish(page.ask(LOAD, "load"))
+    page.finish(page.ask("import math\nhelper = math.pi", "mine"))
+    page.finish(page.ask("%%rlm\nHow many?", "q"), 60)
+    run, before = page.run_id, asked(endpoint)
+    stop_kernel(first)
+    page = Page(start())
+    page.wait_for(lambda: page.of("dock"))
+    quote = page.quote(f"{run}/t3", kind="code", text="total += 1")["quote"]
+    assert (quote["restore"], quote["replay_cells"]) == ("replay", 4)
+    ran = page.rerun(f"{run}/t3", kind="code", text="total += 1")
+    assert answer(ran).startswith("13 of 12")
+    assert asked(endpoint) == before + Counter(root=1), "0 calls paid for what is kept"
+    assert page.of("show")[-1]["run_id"] == run, "the page has the cells to keep"
+    assert len(page.of("run_start")[-1]["kept"]) == 4
+    assert page.kernel.run("helper").result.startswith("3.14")
+
+
+def test_a_cell_that_does_something_else_when_it_is_replayed(
+    start: Callable[[], LiveKernel], endpoint: FakeEndpoint
+) -> None:
+    page = Page(first := start())
+    page.finish(page.ask(LOAD, "load"))
+    page.finish(page.ask("import random\nluck = random.random()\nprint(luck)", "mine"))
+    page.finish(page.ask("%%rlm\nHow many?", "q"), 60)
+    run, before = page.run_id, asked(endpoint)
+    stop_kernel(first)
+    page = Page(start())
+    page.finish(page.ask("here = 1", "here"))
+    ran = page.rerun(f"{run}/t2", kind="code", text="total = 3")
+    assert ran.status == "error"
+    assert ran.error["ename"] == "Diverged"
+    assert "In [2]" in ran.error["evalue"]
+    assert asked(endpoint) == before, "before anything is paid"
+    assert page.kernel.run("here").result == "1", "Python is as it was"
+    problem = page.of("problem")[-1]
+    assert (problem["offer"], problem["node_id"]) == ("anyway", f"{run}/t2")
+    assert problem["edit"] == {"kind": "code", "text": "total = 3", "anyway": True}
+    assert answer(page.rerun(f"{run}/t2", **problem["edit"])).startswith("3 of 12")
