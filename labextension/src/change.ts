@@ -83,7 +83,8 @@ class ChangeForm extends Widget implements Dialog.IBodyWidget<EditDict> {
       };
       (this._field as HTMLElement).onkeydown = event => this._onKey(event);
     }
-    this._ask();
+    // The dialog listens to its fields only after they are attached.
+    this._timer = window.setTimeout(() => this._ask());
   }
 
   protected override onBeforeDetach(message: Message): void {

@@ -178,10 +178,10 @@ function describe(quote: NonNullable<WaitingDict['quote']>): string {
   if (quote.tokens !== null) {
     parts.push(`about ${number(quote.tokens)} tokens`);
   }
-  parts.push(quote.cost_usd === null ? 'cost unknown' : `about ${money(quote.cost_usd)}`);
+  parts.push(quote.cost_usd === null ? 'cost unknown' : money(quote.cost_usd));
   return parts.join(', ');
 }
 
 function money(cost: number): string {
-  return cost === 0 ? 'free' : `$${cost.toFixed(cost >= 1 ? 2 : 4)}`;
+  return cost === 0 ? 'free' : `about $${cost.toFixed(cost >= 1 ? 2 : 4)}`;
 }
