@@ -141,7 +141,7 @@ class Document(str):
         if not self.file_marks:
             return None
         number = bisect_right(self.file_marks, position, key=lambda mark: mark.start) - 1
-        if number + 1 < len(self.file_marks) and (number < 0 or position >= self.file_marks[number].end):
+        if number + 1 < len(self.file_marks) and (number < 0 or position > self.file_marks[number].end):
             number += 1
         return self.file_marks[number]
 

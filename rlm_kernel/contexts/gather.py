@@ -45,15 +45,15 @@ class Gathered:
             document = read(source, self._kind)
         except ContextError as error:
             if source.suffix not in _CHECKED or not content.strip():
-                self.left_out(name, reason(error))
+                self.left_out(name, reason(error, name))
                 return
             source.content = content
             try:
                 document = read(source, "text")
             except ContextError:
-                self.left_out(name, reason(error))
+                self.left_out(name, reason(error, name))
                 return
-            self._notes.append(f"{name} read as plain text: {reason(error)}.")
+            self._notes.append(f"{name} read as plain text: {reason(error, name)}.")
         self._size += len(document)
         if self._size > MAX_BYTES:
             raise ContextError(
@@ -79,8 +79,8 @@ class Gathered:
         return join(self._parts, path, kind, label=label, notes=self._notes)
 
 
-def reason(error: ContextError) -> str:
-    """Give what is wrong without the file's name, which stands before it anyway."""
-    verbs = (" is ", " has ", " cannot ", " needs ", " looks ")
-    at = min((error.message.find(verb) for verb in verbs if verb in error.message), default=-1)
-    return "it" + error.message[at:].rstrip(".") if at >= 0 else error.message.rstrip(".")
+def reason(error: ContextError, name: str) -> str:
+    """Give what is wrong with a file, without its name, which stands before it anyway."""
+    message = error.message.rstrip(".")
+    rest = message.removeprefix(name.rpartition("/")[2])
+    return f"it{rest}" if rest != message else message

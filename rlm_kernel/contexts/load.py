@@ -113,7 +113,7 @@ class _Work:
             try:
                 source = self._source(file)
             except ContextError as error:
-                gathered.left_out(name, reason(error))
+                gathered.left_out(name, reason(error, name))
             else:
                 gathered.add(name, source)
             self._progress.at(f"{name}: file {number:,} of {len(files):,}")

@@ -65,10 +65,9 @@ def usage(document: Document) -> str:
         )
     if document.kind == "JSON":
         parts.append("`context.data` is its value")
-    place = next(iter(document.section_marks or document.file_marks), None)
-    parts.append(
-        f"`context.at(offset)` says where a character stands ({_cut(document.at(place.start if place else 0))!r})"
-    )
+    starts = [*(mark.start for mark in document.section_marks[:1]), *(mark.start for mark in document.file_marks[:1])]
+    place = _cut(document.at(starts[0] if starts else 0))
+    parts.append(f"`context.at(offset)` says where a character stands ({place!r})")
     return f"It is a str; {'; '.join(parts)}."
 
 

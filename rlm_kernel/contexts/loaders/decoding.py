@@ -97,11 +97,11 @@ def _undecodable(content: bytes, name: str, error: UnicodeDecodeError, encoding:
     for signature, what in _SIGNATURES.items():
         if content.startswith(signature):
             return ContextError(f"{name} is no text: it looks like {what}.", _AS_TEXT)
+    if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return ContextError(f"{name} is broken UTF-16 ({where}).", "It is cut off, perhaps: get it again.")
     sample = content[:_SAMPLE]
     if sum(byte < 9 or 13 < byte < 32 for byte in sample) > len(sample) // 50:
         return ContextError(f"{name} is no text: its bytes are binary.", _AS_TEXT)
-    if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        return ContextError(f"{name} is broken UTF-16 ({where}).", "It is cut off, perhaps: get it again.")
     wrong, right = _bad_and_good(content)
     if right > wrong // 10:
         return ContextError(
