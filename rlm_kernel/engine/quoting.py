@@ -192,11 +192,11 @@ _BACK: dict[Restore, str] = {
 
 
 def _text(tree: Tree, plan: Plan, found: _Sum, how: Restore, cells: int) -> str:
-    cost = "cost not known" if found.cost is None else f"about {money(found.cost)}"
+    cost = "cost not known" if found.cost is None else f"about {money(found.cost)}" if found.cost else "free"
     number = len(plan.kept) + (plan.edit.kind != "continue")
     lines = [f"{_first(plan, number)}{_calls(plan, found, cost)}."]
     if found.later:
-        before = "" if found.later_cost is None else f", which cost {money(found.later_cost)} before"
+        before = f", which cost {money(found.later_cost)} before" if found.later_cost else ""
         what = count(found.later, "turn")
         asked = "are asked again only where what the model was told is different"
         lines.append(
