@@ -43,7 +43,7 @@ class LimitsForm extends Widget implements Dialog.IBodyWidget<Record<string, num
     return Object.fromEntries([...this._fields].map(([kind, field]) => [kind, field.valueAsNumber]));
   }
 
-  private _row({ kind, limit, text }: MeterDict): HTMLElement {
+  private _row({ kind, limit, used }: MeterDict): HTMLElement {
     const whole = kind !== 'cost_usd' && kind !== 'seconds';
     const field = document.createElement('input');
     field.type = 'number';
@@ -55,7 +55,8 @@ class LimitsForm extends Widget implements Dialog.IBodyWidget<Record<string, num
     field.className = 'rlm-Change-field';
     this._fields.set(kind, field);
     const label = document.createElement('label');
-    label.textContent = `${WORDS[kind] ?? kind}, so far ${text || limit}`;
+    const number = (value: number) => value.toLocaleString('en', { maximumFractionDigits: 4 });
+    label.textContent = `${WORDS[kind] ?? kind}: ${number(used)} used of ${number(limit)}; from now on at most`;
     label.append(field);
     return label;
   }

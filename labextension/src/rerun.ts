@@ -124,7 +124,7 @@ export class Rerun {
     });
   }
 
-  private async _run(anchorId: string | null, go: GoDict, line = `%rlm rerun ${go.node_id} --again`): Promise<void> {
+  private async _run(anchorId: string | null, go: GoDict, line = lineOf(go)): Promise<void> {
     const { document, panel, recordTiming } = this._session;
     if (!(await this._stopped())) {
       tell('error', 'The run that lasts does not stop. Interrupt the kernel, then try again.');
@@ -174,6 +174,17 @@ function editOf(cell: ICellModel, kind: RerunKind): EditDict {
     return { kind, text };
   }
   return kind === 'again' && isEdited(cell) ? { kind: 'code', text } : { kind };
+}
+
+/** The cell that does the same where there is no question's cell any more: the change stands in it or below it. */
+function lineOf({ node_id, edit }: GoDict): string {
+  const { kind = 'again', text, model } = edit ?? {};
+  const flags = [...(kind === 'model' ? [] : [`--${kind}`]), ...(model ? [`--model ${quoted(model)}`] : [])];
+  return `%rlm rerun ${node_id} ${flags.join(' ')}${text ? `\n${text}` : ''}`;
+}
+
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replace(/'/g, `'"'"'`)}'`;
 }
 
 /** An execution that was cancelled (restart, closed page) is no fault. */

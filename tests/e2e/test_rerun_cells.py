@@ -198,6 +198,40 @@ def test_a_rerun_without_its_question(notebook: Callable[..., LabPage], script: 
     confirm(page)
     page.shot("rerun-without-question")
     going = next(each for each in page.cells() if each["source"].startswith("%rlm rerun"))
+    assert "--code\nlamps += 10" in going["source"]
     assert "red" in texts(going)
     assert any("now 13" in texts(each) for each in code_cells(page))
+    assert page.errors == []
+
+
+def test_branches_are_switched_and_survive_a_reload(
+    notebook: Callable[..., LabPage], script: Callable[..., str]
+) -> None:
+    """The panel brings the first run's cells and its Python back; after a reload the cells are those shown last."""
+    page = asked(notebook, script(*FIRST, done("red")), "print('after', lamps)")
+    page.set_cell(at(page, "lamps += 1"), "lamps += 10\nprint('now', lamps)")
+    widget(page, "lamps += 10").get_by_role("button", name="Re-run from here").click()
+    confirm(page)
+    assert "red" in texts(page.cells()[1])
+    panel = page.page.locator(".rlm-panel:visible")
+    panel.get_by_role("tab", name="Branches").click()
+    panel.get_by_role("button", name="Switch to it").first.click()
+    page.wait_for("() => document.querySelector('.jp-Notebook').innerText.includes('green')")
+    page.shot("switched")
+    cells = code_cells(page)
+    assert "now 4" in texts(cells[1])
+    assert "lamps += 1\n" in cells[1]["source"]
+    assert len(cells) == 3
+    last = at(page, "print('after'")
+    page.run_cell(last)
+    assert "after 4" in texts(page.cells()[last])
+    page.save()
+    page.reload()
+    page.page.wait_for_timeout(1500)
+    assert [each["source"] for each in code_cells(page)] == [each["source"] for each in cells]
+    assert "green" in texts(page.cells()[1])
+    widget(page, "lamps += 1").get_by_role("button", name="Re-run from here").wait_for(state="attached")
+    page.page.wait_for_selector("#rlm-dock", state="attached")
+    page.command("rlm:show-panel")
+    page.page.wait_for_selector(".rlm-panel:visible [role=treeitem]")
     assert page.errors == []
