@@ -71,6 +71,10 @@ class Host(Protocol):
         """Tell whether an execute request is a ``%%rlm`` cell."""
         ...
 
+    def steers(self, message: Message) -> bool:
+        """Tell whether an execute request is nothing but an order to the run that lasts."""
+        ...
+
     def run_is_paused(self) -> bool:
         """Tell whether a run is paused now."""
         ...
@@ -89,6 +93,7 @@ class Dispatcher:
 
     * cells and lookups one after the other, in the order they came;
     * what is in `AT_ONCE` immediately, each in a task (and so a context) of its own;
+    * orders to the run that lasts (``%rlm stop``) immediately too: what they steer may be what others wait for;
     * binds of model cells immediately, without ``busy`` and ``idle``: these are published when the cell runs;
     * while a run is paused, cells that arrive now in a second lane beside it; those that came before go on waiting.
 
@@ -110,12 +115,18 @@ class Dispatcher:
         request = Request(message, idents)
         if request.msg_type == "execute_request" and (message.get("metadata") or {}).get("rlm_bind"):
             self._host.bound(request)
-        elif request.msg_type in AT_ONCE or (request.msg_type in LOOKUPS and self.question is not None):
+        elif self._goes_ahead(request):
             self._host.spawn(self._run(request))
         elif request.msg_type == "execute_request" and self._goes_beside(message):
             self._queue(self._beside, request)
         else:
             self._queue(self._main, request)
+
+    def _goes_ahead(self, request: Request) -> bool:
+        if request.msg_type in AT_ONCE or self.question is None:
+            return request.msg_type in AT_ONCE
+        is_order = request.msg_type == "execute_request" and self._host.steers(request.message)
+        return is_order or request.msg_type in LOOKUPS
 
     def _goes_beside(self, message: Message) -> bool:
         return self.question is not None and self._host.run_is_paused() and not self._host.answers_question(message)

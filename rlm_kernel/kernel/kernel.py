@@ -18,6 +18,7 @@ from traitlets import Bool, Float
 import rlm_kernel
 from rlm_kernel.errors import NamespaceDied
 from rlm_kernel.host.process import ExecuteReply, ExecuteRequest
+from rlm_kernel.kernel import magics
 from rlm_kernel.kernel.asking import Asking
 from rlm_kernel.kernel.channels import Channels, clean
 from rlm_kernel.kernel.comms import Comms, parent_id
@@ -259,6 +260,10 @@ class RlmKernel(Kernel):
     def answers_question(self, message: Message) -> bool:
         """Tell whether an execute request is a ``%%rlm`` cell."""
         return self.asking.is_question(message)
+
+    def steers(self, message: Message) -> bool:
+        """Tell whether an execute request is nothing but an order to the run that lasts."""
+        return magics.read_order(str(message["content"].get("code", ""))) is not None
 
     def run_is_paused(self) -> bool:
         """Tell whether a run is paused now."""
