@@ -188,7 +188,8 @@ class Answering:
 
     def _end(self, run: LiveRun, line: StatusLine, outcome: Outcome | None) -> None:
         """Tell the pages that a run is over."""
-        run.state, run.text, run.waiting, run.steers = "ended", line["text"], [], self._session.steers
+        run.steers = line["steers"] = self._session.steers
+        run.state, run.text, run.waiting = "ended", line["text"], []
         run.limits = self._reached(run)
         self._pages.tell(run, "status", line)
         ended = RunEnd(

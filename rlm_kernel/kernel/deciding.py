@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, cast
 
 from rlm_kernel.errors import InputError
 
 if TYPE_CHECKING:
+    import asyncio
+
     from rlm_kernel.engine.gate import DecisionDict, WaitingDict
     from rlm_kernel.engine.session import Session
     from rlm_kernel.ids import MsgId
@@ -39,6 +40,7 @@ class Deciding:
         self._pages = pages
         self._cells = cells
         self._asking: asyncio.Task[None] | None = None
+        self._decided: set[str] = set()
         desk.on_made.append(self._made)
 
     def _made(self, session: Session) -> None:
@@ -62,15 +64,14 @@ class Deciding:
     async def _ask(self, run: LiveRun) -> None:
         gate = self._desk.session.gate
         try:
-            while gate.waiting:
-                waiting = gate.waiting[0]
+            while waiting := next((each for each in gate.waiting if each["id"] not in self._decided), None):
                 self._say(run, _described(waiting))
                 typed = await self._kernel.input(ASKED[waiting["kind"]], False, cast("MsgId", run.msg_id))
                 try:
                     gate.decide(waiting["id"], read_decision(typed, waiting))
+                    self._decided.add(waiting["id"])  # the gate takes it out of its list a moment later
                 except InputError as error:
                     self._say(run, str(error))
-                await asyncio.sleep(0)  # the gate takes what was decided out of the list
         finally:
             self._asking = None
 

@@ -8,6 +8,7 @@ from rlm_kernel.ids import NodeId, child_id
 from rlm_kernel.notebook.cells import RlmMetadata
 
 if TYPE_CHECKING:
+    from rlm_kernel.engine.edits import Edit
     from rlm_kernel.engine.history import History
     from rlm_kernel.kernel.journal import LiveCell, LiveRun
     from rlm_kernel.trace.records import BranchMark, Node
@@ -32,24 +33,43 @@ def kept_cells(tree: Tree, run: Node, before: LiveRun, history: History) -> list
     return _continued(tree, run, before) if "continues" in run.details else []
 
 
-def _of_branch(tree: Tree, run: Node, before: LiveRun, history: History) -> list[LiveCell]:
-    """Keep what stands before the turn with the change; that one too, where the person has run it already."""
+def turns_kept(tree: Tree, run: Node, at: NodeId, edit: Edit) -> list[Node]:
+    """Give the turns before the one with a change; that one too, where the person has run its cell already.
+
+    Args:
+        tree: Has them.
+        run: The run that is changed.
+        at: Where.
+        edit: How.
+    """
     from rlm_kernel.engine.course import split, turns_of
-    from rlm_kernel.engine.edits import Edit
     from rlm_kernel.engine.reuse import Change
+
+    turns, turn = split(turns_of(tree, run), Change.of(tree, at, edit))
+    return [*turns, *([turn] if turn is not None and edit.kind == "continue" else [])]
+
+
+def _of_branch(tree: Tree, run: Node, before: LiveRun, history: History) -> list[LiveCell]:
+    from rlm_kernel.engine.edits import Edit
 
     mark: BranchMark = run.details["branch"]  # type: ignore[assignment]
     edit = Edit.from_dict(mark["edit"])
-    turns, turn = split(turns_of(tree, tree[NodeId(mark["of"])]), Change.of(tree, NodeId(mark["at"]), edit))
-    ran = turn if edit.kind == "continue" else None
-    numbers = {each.cell_id: number for number, each in enumerate((*turns, *([ran] if ran else [])), 1)}
+    turns = turns_kept(tree, tree[NodeId(mark["of"])], NodeId(mark["at"]), edit)
+    numbers = {turn.cell_id: number for number, turn in enumerate(turns, 1)}
     kept = [cell for cell in before.cells if cell.turn.cell_id in numbers]
     for cell in kept:
         _mark(cell, run, child_id(run.id, "turn", numbers[cell.turn.cell_id]))
         cell.mark["kept"] = cell.turn.id
-        if ran is not None and cell.cell_id == ran.cell_id and (entry := history.of_cell(cell.cell_id)) is not None:
-            cell.source, cell.sent, cell.shows = entry.code, len(entry.code), list(entry.outputs)
+    if edit.kind == "continue":
+        _as_run(kept, history)
     return kept
+
+
+def _as_run(cells: list[LiveCell], history: History) -> None:
+    """Let the last cell be as the person has run it."""
+    entry = history.of_cell(cells[-1].cell_id) if cells else None
+    if entry is not None:
+        cells[-1].source, cells[-1].sent, cells[-1].shows = entry.code, len(entry.code), list(entry.outputs)
 
 
 def _continued(tree: Tree, run: Node, before: LiveRun) -> list[LiveCell]:

@@ -91,13 +91,11 @@ class Orders:
         try:
             text = await self._do(command)
         except RlmError as error:
-            number = await self._kernel.reserve_count(code)
             output = error_output(error)
             self._kernel.publish("error", {key: output[key] for key in ("ename", "evalue", "traceback")}, parent)
-            return failed_reply(number, output)
-        number = await self._kernel.reserve_count(code)
+            return failed_reply(await self._kernel.reserve_count(code), output)
         self._kernel.publish("stream", {"name": "stdout", "text": f"{text}\n"}, parent)
-        return ok_reply(number)
+        return ok_reply(await self._kernel.reserve_count(code))  # which waits for a cell that runs
 
     async def _do(self, command: magics.Command) -> str:
         if command.name == "branches":

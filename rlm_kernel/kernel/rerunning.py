@@ -44,7 +44,7 @@ class Rerunning:
         self._edit.check(self._node)
         root = showing.root(self._node.id)
         if not run.fallback and run.anchor is not None and run.anchor == root.cell_id:
-            showing.bring(root)
+            showing.bring(root, self._node, self._edit)
 
     async def look(self, executor: Executor) -> str:
         """Say what will be run again."""

@@ -8,11 +8,13 @@ from rlm_kernel.errors import InputError
 from rlm_kernel.ids import CellId, NodeId, new_msg_id
 from rlm_kernel.kernel.answer import last_line
 from rlm_kernel.kernel.journal import LiveCell, LiveRun
+from rlm_kernel.kernel.keptcells import turns_kept
 from rlm_kernel.kernel.protocol import Show
 from rlm_kernel.notebook.answer import question_outputs
 from rlm_kernel.notebook.cells import Place, finished, prose_id, rlm_metadata, turn_number
 
 if TYPE_CHECKING:
+    from rlm_kernel.engine.edits import Edit
     from rlm_kernel.engine.executor import Output
     from rlm_kernel.engine.session import Session
     from rlm_kernel.kernel.desk import Desk
@@ -61,10 +63,18 @@ class Showing:
         self.show(root, SAME_STATE if restored else OTHER_STATE)
         return SAME_STATE if restored else OTHER_STATE
 
-    def bring(self, root: Node) -> None:
-        """See to it that a run which is about to be changed is the one that is shown."""
+    def bring(self, root: Node, at: Node, edit: Edit) -> None:
+        """See to it that the cells which a branch will keep are shown: another branch may be shown now.
+
+        Args:
+            root: The run that is changed.
+            at: Where.
+            edit: How.
+        """
         shown = self._journal.at(root.cell_id)
-        if root.cell_id is not None and (shown is None or shown.run_id != root.run_id):
+        there = {cell.turn.cell_id for cell in shown.cells} if shown is not None else set()
+        turns = turns_kept(self._desk.session.tree, root, at.id, edit)
+        if any(turn.cell_id not in there for turn in turns if turn.code):
             self.show(root, "")
 
     def show(self, root: Node, text: str) -> None:

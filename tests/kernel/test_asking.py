@@ -238,20 +238,27 @@ def test_llm_query_in_the_models_cell_counts_for_the_run(k: LiveKernel, tmp_path
     assert "2 turns · 4 calls" in ran.of("update_display_data")[-1]["data"]["text/plain"]
 
 
-def test_step_by_step_without_a_page(k: LiveKernel, tmp_path: Path) -> None:
-    msg_id = k.send(f"%%rlm --mode each --model {script(tmp_path, cell('y = 1'), final('A.'))}\nWho?")
+def shown_as(k: LiveKernel, msg_id: str, *parts: str) -> bool:
+    """Tell whether the live line has said all this at once."""
+    lines = [str(m["content"].get("data", "")) for m in k.of_parent(msg_id)]
+    return any(all(part in line for part in parts) for line in lines)
 
-    def paused_in(turn: int) -> bool:
+
+def test_cell_by_cell_without_a_page(k: LiveKernel, tmp_path: Path) -> None:
+    model = script(tmp_path, cell("y = 1"), final("A."))
+    msg_id = k.send(f"%%rlm --approve each --model {model}\nWho?", allow_stdin=True)
+
+    def waits_in(turn: int) -> bool:
         lines = [str(m["content"].get("data", "")) for m in k.of_parent(msg_id)]
-        return any(f"Paused · turn {turn} " in line and "before a cell" in line for line in lines)
+        return any(f"Paused · turn {turn} " in line and "your decision on a cell" in line for line in lines)
 
-    k.wait_for(lambda: paused_in(1))
-    assert k.run("'y' in globals()").result == "False", "while it is paused the person's cells run"
-    assert "One step" in k.run("%rlm step").text
-    k.wait_for(lambda: k.run("'y' in globals()").result == "True")
-    assert "Going on" in k.run("%rlm resume").text
-    k.wait_for(lambda: paused_in(2))
-    assert "Going on" in k.run("%rlm resume").text
+    k.wait_for(lambda: waits_in(1))
+    assert k.run("'y' in globals()").result == "False", "while it waits the person's cells run"
+    assert "waits for your decision" in k.run("%rlm step").error["evalue"]
+    assert k.run("%rlm approve").text == "Approved.\n"
+    k.wait_for(lambda: waits_in(2))
+    assert k.run("y").result == "1"
+    assert k.run("%rlm approve").text == "Approved.\n"
     assert k.finish(msg_id).status == "ok"
 
 
