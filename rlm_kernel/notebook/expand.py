@@ -43,6 +43,8 @@ def drop_model_cells(notebook: NotebookNode) -> int:
 def is_question(source: str) -> bool:
     """Tell whether a cell is a ``%%rlm`` cell, or one that goes on with another; blank lines before it are allowed."""
     words = source.split(None, 2)
+    if words[:2] == ["%rlm", "rerun"]:
+        return True
     if words[:2] in (["%rlm", "continue"], ["%rlm", "resume"]):
         return "\n" not in source.strip()
     return bool(words) and words[0] in ("%%rlm", "%%rlm?")
