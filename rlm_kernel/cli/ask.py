@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from rlm_kernel.cli.asking import Asked, Question
+    from rlm_kernel.cli.asking import Asked
     from rlm_kernel.cli.terminal import Screen
     from rlm_kernel.trace.records import Node
     from rlm_kernel.trace.tree import Tree
@@ -80,10 +80,10 @@ def run(args: argparse.Namespace) -> int:
 
         # ASCII: what a document holds must not depend on the encoding of a pipe, nor steer a terminal.
         print(json.dumps(result_dict(asked.tree, asked.run), indent=2))
-    return finish(asked, question, errors, args)
+    return finish(asked, errors, args)
 
 
-def finish(asked: Asked, question: Question, errors: Screen, args: argparse.Namespace) -> int:
+def finish(asked: Asked, errors: Screen, args: argparse.Namespace) -> int:
     """Print the tree and the answer, and give the exit code."""
     if asked.tree is None or asked.run is None:
         errors.print("rlm-kernel: interrupted before the question was asked.")

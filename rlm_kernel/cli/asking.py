@@ -6,7 +6,7 @@ import asyncio
 import re
 import signal
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rlm_kernel.cli.terminal import make_screen, plain
 from rlm_kernel.contexts.names import shown
@@ -40,6 +40,40 @@ class Question:
     setup: str
     """The code that loads the context; stands in the notebook too."""
     settings: Settings
+
+    async def prepare(self, session: Session, executor: ProcessExecutor, keeping: Keeping) -> None:
+        """Load the context.
+
+        Raises:
+            InputError: It cannot be loaded.
+        """
+        await _load(executor, self.setup)
+
+    async def work(self, session: Session) -> Node:
+        """Have it answered."""
+        return await session.ask(self.text)
+
+
+class Job(Protocol):
+    """What a command has a session do."""
+
+    @property
+    def setup(self) -> str:
+        """The code that loads the context; empty where there is none."""
+        ...
+
+    @property
+    def settings(self) -> Settings:
+        """What holds."""
+        ...
+
+    async def prepare(self, session: Session, executor: ProcessExecutor, keeping: Keeping) -> None:
+        """Do what comes before the run; the namespace has been started."""
+        ...
+
+    async def work(self, session: Session) -> Node:
+        """Do the run."""
+        ...
 
 
 @dataclass(slots=True)
@@ -114,7 +148,7 @@ def load_code(paths: list[Path]) -> str:
     return "\n".join(["load(", *(f"    {path}," for path in written), ")"])
 
 
-def ask(question: Question, progress: Progress | None, screen: Screen | None = None) -> Asked:
+def ask(question: Job, progress: Progress | None, screen: Screen | None = None) -> Asked:
     """Ask, and give what came of it; an interrupted run too.
 
     Args:
@@ -141,7 +175,7 @@ def ask(question: Question, progress: Progress | None, screen: Screen | None = N
             progress.close()
 
 
-async def _ask(question: Question, progress: Progress | None, stopper: Stopper, keeping: Keeping) -> Asked:
+async def _ask(question: Job, progress: Progress | None, stopper: Stopper, keeping: Keeping) -> Asked:
     loop = asyncio.get_running_loop()
     asked = Asked(setup=question.setup)
     stopper.task = asyncio.create_task(_converse(question, progress, stopper, asked, keeping))
@@ -157,7 +191,7 @@ async def _ask(question: Question, progress: Progress | None, stopper: Stopper, 
 
 
 async def _converse(
-    question: Question, progress: Progress | None, stopper: Stopper, asked: Asked, keeping: Keeping
+    question: Job, progress: Progress | None, stopper: Stopper, asked: Asked, keeping: Keeping
 ) -> Asked:
     from rlm_kernel.cli.deciding import Decider
     from rlm_kernel.engine.session import Session
@@ -170,19 +204,22 @@ async def _converse(
     observers = [Results(asked.results), keeping, *([progress] if progress is not None else [])]
     executor, models = ProcessExecutor(on_published=_loading(progress, asked)), Registry()
     keeping.watch(executor.history)
-    session = Session(executor, models, question.settings, observers, keeping, pool=WarmPool(executor.process))
+    pool, answers = WarmPool(executor.process), keeping.answers
+    session = Session(executor, models, question.settings, observers, keeping, pool=pool, answers=answers)
+    there: set[NodeId] = set()
     try:
         await executor.start()
-        await _load(executor, question.setup)
+        await question.prepare(session, executor, keeping)
+        there |= {run.id for run in session.tree.children(None)}
         stopper.session = session
         if progress is not None:
             progress.watch(session.control)
         Decider(session, make_screen(errors=True), progress, stopper.mute).attend()
         asked.tree = session.tree
-        asked.run = await session.ask(question.text)
+        asked.run = await question.work(session)
     finally:
         if asked.tree is not None and asked.run is None:
-            asked.run = next(iter(asked.tree.children(None)), None)
+            asked.run = next((run for run in asked.tree.children(None) if run.id not in there), None)
         stopper.session = None
         await session.close()
         await executor.close()

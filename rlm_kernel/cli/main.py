@@ -15,7 +15,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, NoReturn
 
-from rlm_kernel.cli import ask, bench, demo, doctor, lab, run, trace
+from rlm_kernel.cli import ask, bench, demo, doctor, lab, rerun, run, trace
 from rlm_kernel.cli.codes import BROKEN_PIPE, DEFECT, INTERRUPTED, USAGE, code_of
 from rlm_kernel.errors import RlmError
 
@@ -38,7 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = Parser(prog="rlm-kernel", description=DESCRIPTION)
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (demo, ask, lab, run, trace, bench, doctor):
+    for module in (demo, ask, rerun, lab, run, trace, bench, doctor):
         module.add_command(commands)
     return parser
 

@@ -8,16 +8,22 @@ from rlm_kernel.engine.settings import OPTIONS, Settings, parse
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Container
 
 NOT_HERE = frozenset({"--reset", "--no-fresh"})
 """A command has no settings that last."""
 
 
-def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Add model and limits to a command."""
+def add_run_options(parser: argparse.ArgumentParser, without: Container[str] = ()) -> None:
+    """Add model and limits to a command.
+
+    Args:
+        parser: The command's.
+        without: Flags that it does not have, or means something else by.
+    """
     group = parser.add_argument_group("model and limits")
     for option in OPTIONS:
-        if option.flag not in NOT_HERE:
+        if option.flag not in NOT_HERE and option.flag not in without:
             note = " (none: no limit)" if option.optional else ""
             name = f"set_{option.name}"
             if option.kind == "flag":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict
 
 from rlm_kernel.usage import Usage, count, money
 
@@ -62,13 +62,20 @@ def _spent(usage: Usage) -> SpentDict:
     )
 
 
-def print_tree(screen: Screen, tree: Tree, run: Node) -> None:
-    """Print a row for the run, each turn and each call; a batch is one row with its sums."""
+def print_tree(screen: Screen, tree: Tree, run: Node, *, ids: bool = False) -> None:
+    """Print a row for the run, each turn and each call; a batch is one row with its sums.
+
+    Args:
+        screen: Where to.
+        tree: Has the run.
+        run: The run.
+        ids: Begin each row with the last part of its node's id.
+    """
     from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
-    rows = [_cells(row) for row in _rows(tree, run)]
+    rows = [_cells(row, ids=ids) for row in _rows(tree, run)]
     widths = [max(cell_len(cell) for cell in column) for column in zip(HEAD, *rows, strict=True)]
     # The first column takes what is left; figures are never cut.
     widths[0] = max(12, min(widths[0], screen.width - sum(widths[1:]) - 2 * len(HEAD)))
@@ -82,11 +89,21 @@ def print_tree(screen: Screen, tree: Tree, run: Node) -> None:
     screen.print(table)
 
 
-Line = tuple[int, str, str, Usage, float | None]
+class Line(NamedTuple):
+    """A row of the tree."""
+
+    depth: int
+    place: str
+    """The last part of the id; of several calls the first and the last."""
+    label: str
+    status: str
+    usage: Usage
+    seconds: float | None
 
 
-def _cells(row: Line) -> list[str]:
-    depth, label, status, usage, seconds = row
+def _cells(row: Line, *, ids: bool) -> list[str]:
+    depth, place, label, status, usage, seconds = row
+    label = f"{place}  {label}" if ids and depth else label
     about = "~" if usage.estimated else ""
     return [
         "  " * depth + label,
@@ -102,11 +119,11 @@ def _cells(row: Line) -> list[str]:
 def _rows(tree: Tree, run: Node, depth: int = 0) -> Iterator[Line]:
     from rlm_kernel.cli.terminal import plain
 
-    yield depth, plain(run.label), run.outcome or run.status, tree.total(run.id), _seconds([run])
+    yield Line(depth, _place([run]), plain(run.label), run.outcome or run.status, tree.total(run.id), _seconds([run]))
     turns = [node for node in tree.children(run.id) if node.kind == "turn"]
     for number, turn in enumerate(turns, 1):
         label = f"turn {number}: {plain(turn.label)}"
-        yield depth + 1, label, _word(turn), tree.total(turn.id), _seconds([turn])
+        yield Line(depth + 1, _place([turn]), label, _word(turn), tree.total(turn.id), _seconds([turn]))
         for calls in _groups(tree.children(turn.id)):
             if len(calls) == 1 and calls[0].kind == "run":
                 yield from _rows(tree, calls[0], depth + 2)
@@ -125,7 +142,12 @@ def _call_row(tree: Tree, calls: list[Node], depth: int) -> Line:
     word = "child run" if calls[0].kind == "run" else "call"
     label = plain(calls[0].label) if len(calls) == 1 else f"{count(len(calls), word)}: {plain(calls[0].label)}"
     usage = sum((tree.total(call.id) for call in calls), Usage())
-    return depth, label, status, usage, _seconds(calls)
+    return Line(depth, _place(calls), label, status, usage, _seconds(calls))
+
+
+def _place(nodes: list[Node]) -> str:
+    first, last = (node.id.rpartition("/")[2] for node in (nodes[0], nodes[-1]))
+    return first if first == last else f"{first}-{last}"
 
 
 def _word(node: Node) -> str:

@@ -116,7 +116,7 @@ def show(args: argparse.Namespace) -> int:
     if row.notebook:
         screen.print(plain(f"asked in {row.notebook}"))
     screen.print(f"\n{plain(row.question)}\n", soft_wrap=True)
-    print_tree(screen, tree, run)
+    print_tree(screen, tree, run, ids=True)
     if run.error:
         screen.print(f"\n{plain(run.error)} {plain(run.remedy)}".rstrip(), soft_wrap=True)
     if run.reply:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rlm_kernel.engine.parse import with_cell
 from rlm_kernel.engine.prompting import prompt, tagged
-from rlm_kernel.engine.reuse import Reuse
+from rlm_kernel.engine.reuse import Reuse, asked_model
 from rlm_kernel.engine.turns import code_label
 
 if TYPE_CHECKING:
@@ -42,12 +42,17 @@ class Start:
     """Whether the cell needs no approval: the person wrote it, or approved it before."""
     details: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def edited(self) -> bool:
+        """Whether the cell is another one than that of the original."""
+        return "edited" in self.details
+
     def approved(self, node: Node, code: str) -> tuple[str, list[str]] | None:
         """Give the cell as it runs, and what the model is told of that; ``None``: that is still to be decided."""
         if not self.passes:
             return None
         gate = self.original.details.get("gate") if self.original is not None else None
-        if self.original is None or not isinstance(gate, Mapping) or "written" not in gate or self.reuse is None:
+        if self.original is None or not isinstance(gate, Mapping) or "written" not in gate or self.edited:
             return code, []
         ran = self.original.code
         node.code, node.label = ran, code_label(ran)
@@ -87,19 +92,31 @@ class Course:
             model: The root model.
         """
         edit, turn = self.here, self.turn
-        if edit is None and turn is not None:
-            reuse = Reuse(self.tree, turn, self.change)
-            return Start(model, turn.reply, reuse=reuse, original=turn, passes=True, details={"reply_of": turn.id})
-        if edit is None:
-            return Start(model)
-        model = edit.model or model
-        if edit.kind in ("reply", "code") and turn is not None:
-            reply = edit.text if edit.kind == "reply" else with_cell(turn.reply, edit.text)
-            reuse = Reuse(self.tree, turn, None)
-            details: dict[str, object] = {"edited": edit.kind}
-            return Start(model, reply, reuse=reuse, original=turn, passes=True, details=details)
-        details = {"edited": edit.kind, **({"hint": edit.text} if edit.kind == "hint" else {})}
-        return Start(model, again=edit.kind == "again", hint=edit.text if edit.kind == "hint" else "", details=details)
+        if turn is None:
+            return Start(model) if edit is None else _asked(model, edit, edit.text if edit.kind == "hint" else "")
+        hinted = turn.details.get("hint")
+        hint = hinted if isinstance(hinted, str) else ""
+        model = (edit.model if edit is not None else None) or asked_model(turn) or model
+        if edit is not None and edit.kind not in ("reply", "code"):
+            return _asked(model, edit, edit.text if edit.kind == "hint" else hint)
+        reply, how = turn.reply, "reply_of"
+        if edit is not None:
+            reply, how = edit.text if edit.kind == "reply" else with_cell(turn.reply, edit.text), "edited"
+        return Start(
+            model,
+            reply,
+            hint=hint,
+            reuse=Reuse(self.tree, turn, None if edit is not None else self.change),
+            original=turn,
+            passes=True,
+            details={how: edit.kind if edit is not None else turn.id, **({"hint": hint} if hint else {})},
+        )
+
+
+def _asked(model: str, edit: Edit, hint: str) -> Start:
+    """Begin with a turn whose model is asked."""
+    details = {"edited": edit.kind, **({"hint": hint} if hint else {})}
+    return Start(model, again=edit.kind == "again", hint=hint, details=details)
 
 
 def course_below(tree: Tree, change: Change, run: Node) -> Course:

@@ -103,7 +103,7 @@ def quote(tree: Tree, rates: Rates, models: Registry, plan: Plan, how: Restore, 
         cost_known=found.cost is not None,
         later_turns=found.later,
         later_cost_usd=found.later_cost,
-        text=_text(tree, plan, found, how, cells),
+        text=_text(plan, found, how, cells),
     )
 
 
@@ -183,49 +183,44 @@ class _Quoting:
         return self._rates.cost(model, usage.input_tokens, usage.output_tokens) if usage.input_tokens else None
 
 
-_BACK: dict[Restore, str] = {
-    "checkpoint": "Python goes back to before it (checkpoint).",
-    "present": "Python stays as it is.",
-    "start": "Python starts afresh.",
-    "replay": "",
-}
-
-
-def _text(tree: Tree, plan: Plan, found: _Sum, how: Restore, cells: int) -> str:
+def _text(plan: Plan, found: _Sum, how: Restore, cells: int) -> str:
     cost = "cost not known" if found.cost is None else f"about {money(found.cost)}" if found.cost else "free"
-    number = len(plan.kept) + (plan.edit.kind != "continue")
-    lines = [f"{_first(plan, number)}{_calls(plan, found, cost)}."]
+    lines = [f"{_first(plan)}{_calls(plan, found, cost)}."]
     if found.later:
-        before = f", which cost {money(found.later_cost)} before" if found.later_cost else ""
-        what = count(found.later, "turn")
-        asked = "are asked again only where what the model was told is different"
-        lines.append(
-            f"The {what} after it{before}: they {asked}."
-            if found.later > 1
-            else f"The turn after it{before}: it is asked again only where what the model was told is different."
-        )
-    back = _BACK[how] or f"Python goes back to before it: {count(cells, 'cell')} run again, nothing is asked for that."
-    lines.append(back)
+        before = "" if found.later_cost is None else f", which cost {money(found.later_cost)} before"
+        which = "the turn" if found.later == 1 else f"the {count(found.later, 'turn')}"
+        lines.append(f"Then {which} after it{before}: asked only where what the model is told is different.")
+    lines.append(_back(plan, how, cells))
     return "\n".join(lines)
 
 
-def _first(plan: Plan, number: int) -> str:
-    edit = plan.edit
+def _back(plan: Plan, how: Restore, cells: int) -> str:
+    ran = plan.turn.execution_count if plan.turn is not None else None
+    where = f"before In [{ran}]" if ran is not None else "where it was then"
+    if how == "replay":
+        return f"Python goes back to {where} by running {count(cells, 'cell')} again; nothing is asked for that."
+    said = {"checkpoint": f"Python goes back to {where} (checkpoint).", "start": "Python starts afresh."}
+    return said.get(how, "Python stays as it is.")
+
+
+def _first(plan: Plan) -> str:
+    edit, number = plan.edit, len(plan.kept) + 1
     if plan.course is None:
-        return "The question is asked anew: "
+        return "The question is asked anew"
     if edit.kind == "continue":
-        return f"The run goes on after turn {number}, whose cell you ran: "
+        return f"The run goes on after turn {number - 1}, whose cell you ran"
     here = plan.course.here
     if here is not None and edit.kind in ("again", "model", "hint"):
-        return f"Turn {number} is asked again{f' of {edit.model}' if edit.model else ''}: "
-    return f"Turn {number} runs again: " if here is None else f"Turn {number} runs as you wrote it: "
+        return f"Turn {number} is asked again{f' of {edit.model}' if edit.model else ''}"
+    return f"Turn {number} runs again" if here is None else f"Turn {number} runs as you wrote it"
 
 
 def _calls(plan: Plan, found: _Sum, cost: str) -> str:
-    asked = f"{count(found.new, 'request')} {'is' if found.new == 1 else 'are'} made ({cost})"
-    if not found.new:
-        asked = "nothing is asked"
+    here = plan.course.here if plan.course is not None else plan.edit
+    if here is not None and here.kind not in ("reply", "code"):
+        return f" ({cost})"
+    asked = f"{found.new:,} {'is' if found.new == 1 else 'are'} asked ({cost})" if found.new else "nothing is asked"
     if not found.reused:
-        return asked
-    of = found.reused + found.new
-    return f"{found.reused:,} of its {count(of, 'call')} {'is' if found.reused == 1 else 'are'} reused, {asked}"
+        return f": {asked}"
+    of = count(found.reused + found.new, "call")
+    return f": {found.reused:,} of its {of} {'is' if found.reused == 1 else 'are'} reused, {asked}"

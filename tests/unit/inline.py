@@ -8,6 +8,7 @@ import concurrent.futures
 import contextlib
 import copy
 import io
+import json
 import threading
 import traceback
 from dataclasses import replace
@@ -54,6 +55,9 @@ class InlineExecutor:
         self._queries: QueryHandler | None = None
         self._interrupted = threading.Event()
         self._count = 0
+
+    async def look(self, kind, fields):
+        return {}
 
     async def describe(self) -> NamespaceInfo:
         names = [
@@ -142,6 +146,9 @@ class InlineExecutor:
         if entry.kind == "begin":
             self.names["answer"] = {"content": "", "ready": False}
         result = None
+        if entry.kind == "set":
+            told = json.loads(entry.code)
+            self.names[told["name"]] = told["value"]
         if entry.kind == "cell":
             self.names.setdefault("answer", {"content": "", "ready": False})
             result = await self._do(entry.code)
@@ -167,7 +174,7 @@ class InlineExecutor:
         self._queries = None
 
     async def set_variable(self, name: str, value: object) -> None:
-        self._note("set", code=name)
+        self._note("set", code=json.dumps({"name": name, "value": value}))
         self.names[name] = value
 
     def interrupt(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -333,3 +334,33 @@ async def test_branches_have_names_can_be_compared_and_deleted(talk: Talk) -> No
     session.delete_branch(one.id)
     assert [each["id"] for each in session.branches(run.id)] == [run.id]
     assert one.id not in talk.tree
+
+
+async def test_a_summary_before_the_change_is_not_asked_for_again(talk: Talk) -> None:
+    cells = [f"x{n} = llm_query('{n} 7')\nprint('step {n}', 'w ' * 3000)" for n in range(6)]
+    cells += ["FINAL(x5 + str(len(history)))"]
+
+    def root(messages: Messages) -> str:
+        if "Write no cell now" in messages[-1]["content"]:
+            return "Found so far."
+        steps = [int(found) for found in re.findall(r"\nstep (\d)", messages[-1]["content"])]
+        return cell(cells[steps[-1] + 1 if steps else 0])
+
+    talk.models.environ = {**talk.endpoint.environ, "RLM_WINDOW": "9000"}
+    talk.endpoint.root(root)
+    run = await talk.session.ask("q")
+    assert run.outcome == "answered", run.error
+    rooms = [node for node in talk.tree.children(run.id) if node.kind == "call"]
+    assert {"turn", "keep"} <= set(rooms[0].details)
+    other = await talk.rerun(f"{run.id}/t6/c1", "reply", "typed")
+    assert (other.reply, talk.asked) == (run.reply.replace("yes", "typed"), (0, 0))
+    hint = await talk.rerun(f"{run.id}/t6", "hint", "Look again.")
+    assert (hint.reply, talk.asked) == (run.reply, (2, 0))
+    told = talk.endpoint.requests[0].messages
+    assert "Found so far." in told[1]["content"]
+    assert talk.tree[f"{hint.id}/c1"].details["kept"] == rooms[0].id
+    talk.executor.states.clear()
+    code = await talk.rerun(f"{hint.id}/t6", "code", cells[5])
+    assert code.reply == run.reply, "a variable set from outside is set again"
+    with pytest.raises(InputError, match="summary"):
+        await talk.rerun(rooms[0].id, "again")
