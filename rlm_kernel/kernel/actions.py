@@ -50,12 +50,18 @@ class KernelActions:
     def go_on(self, run_id: str, limits: dict[str, float | int]) -> None:
         """Go on with a run that ended before its answer, with other limits."""
         root = self._showing.root(run_id)
-        unfinished = self._desk.session.unfinished
-        if unfinished is None or unfinished.id != root.id:
+        if self._unfinished() != root.id:
             raise InputError("Only the last unfinished question can be gone on with.", "Run one of its turns again.")
         options = limit_options(limits)
         go: GoDict = {"how": "continue", "run_id": root.id, "limits": limits}
         self._go(root.cell_id, go, " ".join(["%rlm continue", *options]))
+
+    def _unfinished(self) -> str | None:
+        """Name the question that can be gone on with: of this session, else the last one of the notebook."""
+        session, last = self._desk.session, self._desk.keeping.last()
+        if session.unfinished is not None:
+            return session.unfinished.id
+        return last.id if last is not None and last.outcome not in (None, "answered") else None
 
     def _go(self, anchor: str | None, go: GoDict, line: str) -> None:
         session = self._desk.session

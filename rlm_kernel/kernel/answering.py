@@ -158,7 +158,17 @@ class Answering:
         if said := await going.look(self._desk.executor):
             self._print(run, said)
         run.replaces = going.replaces
-        return await going.work(lost=self._starts != self._kernel.process.fresh_starts)
+        return await going.work(lost=self._is_lost())
+
+    def _is_lost(self) -> bool:
+        """Tell whether what the unfinished run has left in Python is gone: it was started anew, or put back."""
+        process, unfinished = self._kernel.process, self._session.unfinished
+        if self._starts != process.fresh_starts or unfinished is None:
+            return self._starts != process.fresh_starts
+        history = process.history
+        turns = (turn.entry for turn in self._session.tree.children(unfinished.id) if turn.entry in history)
+        entries = [each for each in turns if each is not None and history.entry(each).status != "died"]
+        return bool(entries) and entries[-1] not in {each.id for each in history.here()}
 
     def _print(self, run: LiveRun, text: str) -> None:
         self._kernel.publish("stream", {"name": "stdout", "text": f"{text}\n"}, run.request)

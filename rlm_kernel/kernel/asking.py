@@ -49,7 +49,7 @@ class Asking:
         self._desk.furnish(self._executor, [self._cells])
         states = States(kernel, self._desk)
         showing = Showing(kernel, self._desk, self._journal, self._pages)
-        self._edited = EditedCells(self._desk, self._journal, self._pages)
+        self._edited = EditedCells(self._desk, self._journal, self._pages, showing)
         actions = KernelActions(kernel, self._desk, self._pages, showing, states)
         dock = Dock(kernel, self._pages, self._desk, actions)
         self._earlier = EarlierRuns(kernel, self._desk, dock)
@@ -59,6 +59,7 @@ class Asking:
         self._orders = Orders(kernel, self._desk, self._pages, self._commands, states)
         self._hands = PageHands(kernel, self._desk, self._journal, self._pages, self._cells)
         self._hands.furnish(self._commands, showing, states)
+        self.turn_of = self._edited.turn_of
         self.is_question = self._answering.is_question
         self.ask = self._answering.ask
         self.read_order = read_order
@@ -87,12 +88,6 @@ class Asking:
         if not isinstance(mark, dict) or mark.get("cell_id", cell_id) != cell_id:
             return False  # no model's cell, or a copy of one that the person made
         return self._journal.replaced(mark)
-
-    def turn_of(self, metadata: Json) -> str | None:
-        """Name the turn whose cell a person runs by themselves; ``None`` where the cell is their own."""
-        cell_id = metadata.get("cellId")
-        found = self._journal.cell(cell_id) if isinstance(cell_id, str) else None
-        return found[1].turn.id if found is not None and found[1].part == "code" else None
 
     def person_cell(self, request: ExecuteRequest, reply: ExecuteReply) -> None:
         """Note what a cell of the person's has done.

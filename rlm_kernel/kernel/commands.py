@@ -71,7 +71,7 @@ class Commands:
             InputError: There is no run, or nothing waits for what is decided.
         """
         session = self._desk.session
-        if command.name in ("continue", "rerun"):
+        if command.name in ("continue", "rerun", "undo", "branches"):
             raise InputError(f"%rlm {command.name} must be the only line of its cell.")
         if command.name == "steer":
             session.steer(command.text)

@@ -39,6 +39,7 @@ COMMANDS = {
     "reject": "refuse what waits for you; what stands behind it is told to the model",
     "steer": "say something to the model; it is told with its next turn",
     "undo": "put Python back to before In [N], or before the last cell",
+    "branches": "list the questions of this notebook, and what came of changes",
     "rerun": "run again from a node of the tree, with a change: --again, --model, --prompt, --code …",
 }
 BEHIND = {
@@ -46,7 +47,7 @@ BEHIND = {
     "approve": "[always | first N]",
     "reject": "[REASON]",
     "steer": "TEXT",
-    "undo": "[N]",
+    "undo": "[N] [--replay]",
     "continue": "[options]",
     "rerun": "NODE …",
 }
