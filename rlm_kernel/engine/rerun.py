@@ -157,6 +157,7 @@ class Rerunning(Branches):
                 return False
             await self._go_to(end, include=True)
             self.here = run.run_id
+            self.observers.node_changed(self.tree, run)
             return True
 
     # -- the way back ---------------------------------------------------------------------------------------------
