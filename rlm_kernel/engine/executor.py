@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NotRequired, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, Protocol, TypedDict
 
 from rlm_kernel.contexts.info import ContextInfo as ContextInfo  # noqa: TC001 (others import it from here)
 from rlm_kernel.errors import RlmError
@@ -188,6 +188,19 @@ class Executor(Protocol):
             value: Anything JSON can hold; the namespace gets a copy.
         """
         ...
+
+    async def look(self, kind: Literal["cite", "cover", "passage"], fields: Mapping[str, object]) -> Mapping[str, Any]:
+        """Look something up in the context; waits for a running cell.
+
+        =========  ======================  ==============================================================
+        kind       fields                  reply (empty where nothing can be looked up)
+        =========  ======================  ==============================================================
+        cite       answer                  citations: see `rlm_kernel.contexts.citations.CitationDict`
+        cover      texts                   length: of the context; spans: for each text, what it shows of it
+        passage    start, end, source      passage: see `rlm_kernel.contexts.citations.PassageDict`, or null
+        =========  ======================  ==============================================================
+        """
+        return {}
 
     # ---- other states; none of these while a cell runs
 

@@ -14,6 +14,7 @@ from rlm_kernel.engine.children import Nest
 from rlm_kernel.engine.control import Control
 from rlm_kernel.engine.conversation import EARLIER_QUESTIONS, Earlier
 from rlm_kernel.engine.estimates import Rates
+from rlm_kernel.engine.evidence import Evidence
 from rlm_kernel.engine.gate import Gate
 from rlm_kernel.engine.observer import Observer, Observers
 from rlm_kernel.engine.occurrences import Occurrences
@@ -81,6 +82,9 @@ class Session(Rerunning):
         self.current: Node | None = None
         """The node of the run that lasts; ``None`` where none does."""
         self._executor = executor
+        self.evidence = Evidence(executor, self.tree)
+        """What answers rest on: what was read, and what is cited."""
+        self.observers.add(self.evidence)
         self._models = models
         self._rates = Rates(models.price)
         self._memo = memo or Memo()
@@ -341,6 +345,8 @@ class Session(Rerunning):
         finally:
             self.here = node.run_id
             self._remember(asking, run)
+        if await self.evidence.complete(node):
+            self.observers.node_changed(self.tree, node)
         if run.cancelled:
             raise asyncio.CancelledError
         return node

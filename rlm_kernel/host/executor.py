@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from rlm_kernel.engine.executor import Executor
 from rlm_kernel.errors import InputError
@@ -12,7 +12,7 @@ from rlm_kernel.host.records import ExecuteRequest, Listener, Published
 from rlm_kernel.ids import new_cell_id, new_msg_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from rlm_kernel.engine.executor import (
         CellRequest,
@@ -61,6 +61,10 @@ class ProcessExecutor(Executor, Listener):
     async def describe(self) -> NamespaceInfo:
         """Tell what is in the namespace."""
         return cast("NamespaceInfo", await self.process.ask("describe", {}))
+
+    async def look(self, kind: Literal["cite", "cover", "passage"], fields: Mapping[str, object]) -> Mapping[str, Any]:
+        """Look something up in the context."""
+        return await self.process.ask(kind, dict(fields))
 
     async def begin(self, queries: QueryHandler, *, goes_on: bool = False) -> None:
         """Start a run: ``answer`` is new, unless it goes on; queries of cells go to ``queries``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from rlm_kernel.engine.executor import AnswerState, CellRequest, CellResult, Executor, Output
 from rlm_kernel.engine.opening import Opening
@@ -11,6 +11,8 @@ from rlm_kernel.host.records import ExecuteRequest
 from rlm_kernel.kernel.services import reply_content
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rlm_kernel.engine.executor import NamespaceInfo, QueryHandler, Redone
     from rlm_kernel.engine.history import Entry, EntryId, History
     from rlm_kernel.host.records import ExecuteReply
@@ -54,6 +56,10 @@ class CellExecutor(Executor):
         left = self._journal.left_behind
         names = [each for each in info["names"] if not left(each.get("cell") or "", self._cells.anchor)]
         return {"context": info["context"], "names": names}
+
+    async def look(self, kind: Literal["cite", "cover", "passage"], fields: Mapping[str, object]) -> Mapping[str, Any]:
+        """Look something up in the context."""
+        return await self._kernel.process.ask(kind, dict(fields))
 
     async def begin(self, queries: QueryHandler, *, goes_on: bool = False) -> None:
         """Set ``answer`` anew, unless the run goes on with another, and pass queries of cells on."""

@@ -38,6 +38,7 @@ class Cells:
             "is_complete": self._is_complete,
             "history": self._history,
             "describe": self._describe,
+            **self._looking(),
             "begin_run": self._begin_run,
             "end_run": self._end_run,
             "read_context": namespace.children.read,
@@ -206,6 +207,12 @@ class Cells:
 
     def _describe(self, message: Json) -> Json:
         return names.describe(self._shell.user_ns, self._queries.origins)
+
+    def _looking(self) -> dict[str, Callable[[Json], Json]]:
+        from rlm_kernel.namespace.looking import Looking
+
+        looking = Looking(lambda: self._shell.user_ns.get("context"))
+        return {"cite": looking.cite, "cover": looking.cover, "passage": looking.passage}
 
     def _begin_run(self, message: Json) -> Json:
         if not message.get("goes_on"):

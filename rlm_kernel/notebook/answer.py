@@ -6,7 +6,9 @@ import html
 import re
 from typing import TYPE_CHECKING
 
+from rlm_kernel.engine.evidence import citations_of, cited_text, coverage_of, read_text
 from rlm_kernel.engine.executor import Output
+from rlm_kernel.notebook.citing import cited_lines, with_marks, with_places
 from rlm_kernel.notebook.harmless import CODE, harmless
 from rlm_kernel.usage import count
 
@@ -46,6 +48,7 @@ def foot(tree: Tree, run: Node) -> str:
     models = models_of(tree, run)
     if models:
         parts.append(" + ".join(models))
+    parts += filter(None, (read_text(coverage_of(run)), cited_text(citations_of(run))))
     return " · ".join(parts)
 
 
@@ -73,8 +76,8 @@ def answer_output(tree: Tree, run: Node) -> Output:
     partial = "What there is so far:" if said and body else ""
     small = f"<small>{html.escape(last)}</small>"
     strong = f"**{_escape(said)}**" if said else ""
-    markdown = [strong, partial, _closed(_money(harmless(body))), small]
-    plain = [said, partial, body, last]
+    markdown = [strong, partial, _marked_body(run, body), small]
+    plain = [said, partial, body, cited_lines(run), last]
     return Output(
         output_type="display_data",
         data={
@@ -83,6 +86,11 @@ def answer_output(tree: Tree, run: Node) -> Output:
         },
         metadata={"rlm": {"run_id": run.id, "part": "answer", "outcome": run.outcome}},
     )
+
+
+def _marked_body(run: Node, body: str) -> str:
+    """Make an answer fit for a page, with a mark behind each citation."""
+    return with_marks(run, _closed(_money(harmless(with_places(run, body)))))
 
 
 def failure_output(run: Node) -> Output | None:

@@ -1,0 +1,52 @@
+"""Looking things up in ``context``: what an answer cites, what calls have read, a passage to be shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rlm_kernel.contexts.cover import Cover
+
+Json = dict[str, Any]
+
+
+class Looking:
+    """Answers the host's questions about the context; what it needs for that is made at the first one.
+
+    Args:
+        context: Gives the value of ``context``; ``None`` where there is none.
+    """
+
+    def __init__(self, context: Callable[[], object]) -> None:
+        self._context = context
+        self._cover: tuple[object, Cover] | None = None
+
+    def cite(self, message: Json) -> Json:
+        """Look up the quotations and references of an ``answer``; gives ``citations``, see `CitationDict`."""
+        from rlm_kernel.contexts.citations import look_up
+
+        return {"citations": look_up(message["answer"], self._context())}
+
+    def passage(self, message: Json) -> Json:
+        """Give the ``passage`` from ``start`` to ``end`` with what stands around it, ``None`` where there is none."""
+        from rlm_kernel.contexts.citations import passage
+
+        return {"passage": passage(self._context(), message["start"], message["end"], message.get("source", ""))}
+
+    def cover(self, message: Json) -> Json:
+        """Find the parts of the context that stand in each of ``texts``.
+
+        Gives ``length``, the characters of the context (0: it is no text), and for each text its ``spans``.
+        """
+        from rlm_kernel.contexts.cover import Cover
+        from rlm_kernel.contexts.text import Text
+
+        context = self._context()
+        if not isinstance(context, str | Text) or not len(context):
+            return {"length": 0, "spans": [[] for _ in message["texts"]]}
+        if self._cover is None or self._cover[0] is not context:
+            self._cover = context, Cover(context)
+        spans = [self._cover[1].spans(text) for text in message["texts"]]
+        return {"length": len(context), "spans": spans}
