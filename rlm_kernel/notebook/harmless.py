@@ -1,7 +1,8 @@
 """Markdown that a model wrote, made fit for a page.
 
-What a kernel puts out counts as trusted: Jupyter's pages run the scripts and follow the handlers in it, while a model may
-repeat anything that stood in a document. So no text of a model may become an element, nor a link that runs something.
+What a kernel puts out counts as trusted: Jupyter's pages run the scripts and follow the handlers in it, while a model
+may repeat anything that stood in a document. So no text of a model may become an element, nor a link that runs
+something.
 
 Which parts of a text are code is for its reader to say, and readers differ. What is done here is therefore safe in
 either: only how it looks depends on the guess.

@@ -46,8 +46,11 @@ class BranchesView {
     this.element = el('div', { class: 'rlm-branches-view' }, this.empty, this.problem, this.list, this.compared);
     this.element.setAttribute('data-lm-suppress-shortcuts', 'true');
     this.waits = false;
+    /** The branch that the person wants to switch to, until Python's state is its. */
+    this.switching = '';
     this.undo = [
       ctx.on('branches', /** @param {any} message */ message => this.take(message)),
+      ctx.on('delta', () => this.changed()),
       ctx.on('compared', /** @param {any} message */ message => this.showComparison(message.comparison)),
       ctx.on('problem', /** @param {any} message */ message => this.takeProblem(message))
     ];
@@ -57,6 +60,7 @@ class BranchesView {
   take(message) {
     if (message.root !== this.root && !message.branches.some(each => each.id === this.root)) return;
     this.branches = message.branches;
+    if (message.branches.some(each => each.current && each.id === this.switching)) this.switching = '';
     this.waits = false;
     this.problem.hidden = true;
     this.drawn = '';
@@ -66,6 +70,7 @@ class BranchesView {
   takeProblem(problem) {
     if (!this.waits) return;
     this.waits = false;
+    this.switching = '';
     this.problem.hidden = false;
     put(this.problem, clean(`${problem.text} ${problem.remedy}`.trim()));
   }
@@ -94,6 +99,11 @@ class BranchesView {
     this.list.replaceChildren(...(mine.length > 1 ? mine.map(each => this.row(state, each, mine, why)) : []));
     if (mine.length < 2) this.compared.replaceChildren();
     /** @type {HTMLElement | null} */ (this.list.querySelector('[data-first]'))?.focus();
+  }
+
+  /** Rows have changed: after a switch that may mean that Python's state is another run's. */
+  changed() {
+    if (this.switching) this.ctx.send({ kind: 'branches', root: this.root });
   }
 
   /** What tells that the family may have changed: which questions there are, and how they ended. @param {StoreType} state */
@@ -131,7 +141,7 @@ class BranchesView {
       el('span', { class: 'rlm-branch-mark', 'aria-hidden': 'true' }, branch.of === null ? '●' : '↳'),
       button(nameOf(branch), () => this.ctx.choose(branch.id, { reveal: true }), { class: 'rlm-link rlm-branch-name' })
     );
-    if (branch.current) head.append(el('span', { class: 'rlm-badge' }, 'shown now'));
+    if (branch.current) head.append(el('span', { class: 'rlm-badge' }, 'Python’s state'));
     return head;
   }
 
@@ -152,8 +162,8 @@ class BranchesView {
 
   /** @param {Branch} branch @param {string} why */
   buttons(branch, why) {
-    const show = button('Switch to it', () => this.send({ kind: 'branch', do: 'switch', id: branch.id }), {
-      disabled: branch.current || why !== '',
+    const show = button('Switch to it', () => this.switchTo(branch.id), {
+      disabled: why !== '',
       title: why || null
     });
     const bar = el('div', { class: 'rlm-buttons' }, show);
@@ -167,6 +177,13 @@ class BranchesView {
       );
     }
     return bar;
+  }
+
+  /** @param {string} id */
+  switchTo(id) {
+    this.switching = id;
+    this.send({ kind: 'branch', do: 'switch', id });
+    this.ctx.choose(id, { reveal: true });
   }
 
   /** @param {string} what @param {string} id */

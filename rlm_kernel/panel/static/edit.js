@@ -151,6 +151,8 @@ class EditForm {
     /** @type {string | null} */
     this.asked = null;
     this.sent = false;
+    /** The last question before this one was run again. */
+    this.lastBefore = '';
     /** The present text that the field was filled with. @type {string | null} */
     this.filled = null;
     /** What the form says now, as one text. */
@@ -344,6 +346,7 @@ class EditForm {
 
   run() {
     this.sent = true;
+    this.lastBefore = this.ctx.state.lastRun()?.id ?? '';
     this.showProblem(null);
     this.ctx.send({ kind: 'rerun', id: this.node.id, edit: this.edit() });
     put(this.answer, 'Starting …');
@@ -353,11 +356,7 @@ class EditForm {
   /** @param {StoreType} state */
   update(state) {
     const why = whyNot(state);
-    if (this.sent && state.control.state !== 'idle') {
-      drafts.delete(this.key);
-      this.close();
-      return;
-    }
+    if (this.sent && this.begun(state)) return;
     this.refill();
     for (const [index, name] of state.models.entries()) {
       if (this.models.children[index]?.getAttribute('value') !== name) {
@@ -380,6 +379,17 @@ class EditForm {
         reason || (each === this.runButton && this.runButton.disabled ? 'First see what it will cost' : null)
       );
     }
+  }
+
+  /** Once the run that was asked for is there, leave the form and show it. @param {StoreType} state */
+  begun(state) {
+    const run = state.lastRun();
+    const isNew = run !== null && run.id !== this.lastBefore;
+    if (!isNew && state.control.state === 'idle') return false;
+    drafts.delete(this.key);
+    this.close();
+    if (isNew) this.ctx.choose(run.id, { reveal: true });
+    return true;
   }
 
   /** What the form still lacks, for people. */
