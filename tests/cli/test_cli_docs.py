@@ -14,6 +14,9 @@ from rlm_kernel.usage import Limits
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+PAGES = (
+    "glossary", "limits", "security", "cli", "resume", "design", "children", "documents", "steering",
+)  # fmt: skip
 LIMITS_AS = {"cost_usd": "--max-cost"}
 
 
@@ -53,7 +56,7 @@ def test_every_command_has_a_heading_and_all_its_options(name):
 def test_links_between_the_pages_lead_somewhere():
     for page in (
         ROOT / "README.md",
-        *[DOCS / f"{name}.md" for name in ("glossary", "limits", "security", "cli", "resume", "design", "children", "documents", "steering")],
+        *[DOCS / f"{name}.md" for name in PAGES],
     ):
         for link in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
             if link.endswith(".md") and "://" not in link:
