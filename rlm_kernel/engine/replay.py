@@ -250,7 +250,15 @@ def _lasting(text: str) -> str:
 
 
 def _first_other(then: Mapping[str, str], now: Mapping[str, str]) -> str | None:
-    return next((name for name in {**then, **now} if then.get(name) != now.get(name)), None)
+    return next((name for name in {**then, **now} if not _is_same(then.get(name), now.get(name))), None)
+
+
+def _is_same(then: str | None, now: str | None) -> bool:
+    """Compare what is said of a variable; more of a large one counts only where it was looked at both times."""
+    if then is None or now is None:
+        return then == now
+    (then, _, more), (now, _, other) = then.partition(" +"), now.partition(" +")
+    return then == now and (not more or not other or more == other)
 
 
 def _first_difference(then: str, now: str) -> tuple[str, str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
 import time
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,17 +13,18 @@ from rlm_kernel.errors import NamespaceDied
 from rlm_kernel.host import validate
 from rlm_kernel.host.channel import Channel
 from rlm_kernel.host.noting import STEPS, Notes, new_step_id, request_of
-from rlm_kernel.host.nursery import Nursery
 from rlm_kernel.host.outcome import cell_reply, died_reply, words_of_death
-from rlm_kernel.host.parked import FORK_IS_SAFE, START, Parked, ParkedList, in_group
+from rlm_kernel.host.parked import FORK_IS_SAFE
 from rlm_kernel.host.records import ExecuteReply, ExecuteRequest, Json, Listener, Published
 from rlm_kernel.host.relay import Relay
+from rlm_kernel.host.states import States
 from rlm_kernel.ids import new_msg_id
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from rlm_kernel.engine.executor import QueryHandler
+    from rlm_kernel.host.nursery import Nursery
     from rlm_kernel.host.parked import StatesDict
     from rlm_kernel.host.spawn import Spawned
     from rlm_kernel.trace.entries import Entry, EntryId
@@ -35,7 +34,6 @@ __all__ = ["ExecuteReply", "ExecuteRequest", "Json", "Listener", "NamespaceProce
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-RESTORE_SECONDS = 20.0
 
 
 class NamespaceProcess:
@@ -66,15 +64,11 @@ class NamespaceProcess:
             kill_after: Seconds a cell has to end after an interrupt.
             spawned: A process that was started already, for one child run: no other takes its place when it dies.
         """
-        self.nursery: Nursery | None = None
-        """Where namespaces for child runs are forked; ``None`` where that cannot be done."""
-        self.execution_count = 1
-        """The number the next cell gets."""
         self.checkpoint_refusal: str | None = None
         """Why the last cell had no checkpoint; ``None`` where it had one."""
-        self._off = None if checkpoints else "checkpoints are switched off"
+        off = None if checkpoints else "checkpoints are switched off"
         if not FORK_IS_SAFE:
-            self._off = "checkpoints need Linux"
+            off = "checkpoints need Linux"
         self._kill_after = kill_after
         self.history = History()
         """What was done in it; empty for a child run."""
@@ -83,13 +77,10 @@ class NamespaceProcess:
         self._relay = Relay(listener)
         self._for_child = spawned is not None
         self._channel = Channel(listener if self._for_child else self._relay, self, spawned)
-        self._parked = ParkedList()
+        self._states = States(self._channel, listener, self.history, off, for_child=self._for_child)
         self._lock = asyncio.Lock()
         self._mending: asyncio.Task[None] | None = None
-        self._replacing = False
         self._closed = False
-        self.fresh_starts = 0
-        """How many times it was started anew with nothing in it, after it had died."""
         self._running: ExecuteRequest | None = None
         self._begun = False
         self._interrupted = False
@@ -107,13 +98,28 @@ class NamespaceProcess:
         return self._running is not None
 
     @property
+    def execution_count(self) -> int:
+        """The number the next cell gets."""
+        return self._states.count
+
+    @property
+    def nursery(self) -> Nursery | None:
+        """Where namespaces for child runs are forked; ``None`` where that cannot be done."""
+        return self._states.nursery
+
+    @property
+    def fresh_starts(self) -> int:
+        """How many times it was started anew with nothing in it, after it had died or because it was asked for."""
+        return self._states.fresh_starts
+
+    @property
     def checkpoints(self) -> list[EntryId]:
         """Names of the states that can be restored, oldest first: the cells they come before, and what was parked."""
-        return self._parked.states
+        return self._states.parked.states
 
     async def states(self) -> StatesDict:
         """Tell how many states are kept, and what memory that takes."""
-        return await asyncio.to_thread(self._parked.stat, self.checkpoint_refusal)
+        return await self._states.stat(self.checkpoint_refusal)
 
     # ---- start and end
 
@@ -127,39 +133,15 @@ class NamespaceProcess:
         Raises:
             NamespaceDied: It ended before; the message has what it wrote.
         """
-        self._replacing = True
-        try:
-            await self._begin()
-        finally:
-            self._replacing = False
-
-    async def _begin(self) -> None:
-        await self._channel.start()
-        self.execution_count = 1
-        await self._open_nursery()
-        if self._off is None and not self._for_child:
-            await self._take(START)
-
-    async def _open_nursery(self) -> None:
-        if self._for_child or not FORK_IS_SAFE:
-            return
-        await self._channel.request("nursery", {})
-        if self._channel.fds:
-            self.nursery = Nursery(socket.socket(fileno=self._channel.fds.pop(0)))
+        await self._states.begin()
 
     async def close(self) -> None:
         """End the process, its checkpoints and whatever they started."""
         self._closed = True
         if self._mending is not None:
             self._mending.cancel()
-        self._parked.clear()
-        self._close_nursery()
+        self._states.close()
         self._channel.end()
-
-    def _close_nursery(self) -> None:
-        if self.nursery is not None:
-            self.nursery.close()
-            self.nursery = None
 
     # ---- asking
 
@@ -175,6 +157,7 @@ class NamespaceProcess:
         history      content of history_request                        content of history_reply
         comm_open, comm_msg, comm_close: content, header, metadata      {}
         describe                                                        NamespaceInfo
+        cite, cover, passage: see `rlm_kernel.engine.executor.Executor.look`
         begin_run    told, goes_on, run_id (all optional)               {}: ``answer`` is new, unless it goes on
         end_run      run_id (optional)                                  {}
         set_variable name, value (anything JSON can hold)               {}
@@ -201,7 +184,7 @@ class NamespaceProcess:
                 raise
             raise NamespaceDied(await self._reason()) from None
         if kind == "set_count":
-            self.execution_count = validate.integer(reply.get("count"), self.execution_count)
+            self._states.count = validate.integer(reply.get("count"), self.execution_count)
         return reply
 
     # ---- cells
@@ -251,7 +234,7 @@ class NamespaceProcess:
         try:
             await self._checkpoint(request)
             reply = await self._channel.request("exec", _fields(request, digest=not self._for_child))
-            self.execution_count = validate.integer(reply.get("count"), count)
+            self._states.count = validate.integer(reply.get("count"), count)
             return cell_reply(count, reply, interrupted=self._interrupted)
         except NamespaceDied:
             return await self._recover(count, request)
@@ -264,8 +247,8 @@ class NamespaceProcess:
     async def _step(self, kind: str, fields: Json) -> Json:
         async with self._lock:
             entry_id = new_step_id()
-            if kind == "begin_run" and self._off is None:
-                await self._take(entry_id)
+            if kind == "begin_run" and self._states.off is None:
+                await self._states.take(entry_id)
             reply = await self._channel.request(kind, fields)
             self._notes.step(entry_id, kind, fields)
             return reply
@@ -285,8 +268,8 @@ class NamespaceProcess:
         async with self._lock:
             await self._mended()
             if entry.kind != "cell":
-                if entry.kind == "begin" and self._off is None:
-                    await self._take(entry.id)
+                if entry.kind == "begin" and self._states.off is None:
+                    await self._states.take(entry.id)
                 await self._channel.request(*request_of(entry))
                 self.history.move(entry.id)
                 return Redone()
@@ -295,7 +278,7 @@ class NamespaceProcess:
     async def _redo_cell(self, entry: Entry, queries: QueryHandler) -> Redone:
         if entry.count is not None and entry.count != self.execution_count:
             await self._channel.request("set_count", {"count": entry.count})
-            self.execution_count = entry.count
+            self._states.count = entry.count
         msg_id = new_msg_id()
         header = {
             "msg_id": msg_id,
@@ -321,34 +304,15 @@ class NamespaceProcess:
     # ---- states
 
     async def _checkpoint(self, request: ExecuteRequest) -> None:
-        if self._off is not None or request.silent or not request.store_history:
-            self.checkpoint_refusal = self._off or "cells that leave no history have none"
+        if self._states.off is not None or request.silent or not request.store_history:
+            self.checkpoint_refusal = self._states.off or "cells that leave no history have none"
             return
         self.checkpoint_refusal = "the process ended before it was taken"
-        self.checkpoint_refusal = await self._take(request.state)
-
-    async def _take(self, state: EntryId) -> str | None:
-        """Keep the present state under a name; gives why it cannot be kept.
-
-        Raises:
-            NamespaceDied: The process ended meanwhile.
-        """
-        self._parked.make_room()
-        reply = await self._channel.request("checkpoint", {})
-        fds, refusal = self._channel.fds, reply.get("refusal")
-        if refusal is not None or not fds:
-            return str(refusal or "the process gave none")
-        pid = validate.integer(reply.get("pid"), 0)
-        pid = pid if in_group(pid, self._channel.group) else 0
-        sock = socket.socket(fileno=fds.pop(0))
-        self._parked.add(Parked(state, self.execution_count, self.history.current, pid, sock))
-        while fds:
-            os.close(fds.pop())  # nothing else is sent with a descriptor
-        return None
+        self.checkpoint_refusal = await self._states.take(request.state)
 
     def can_restore(self, state: EntryId) -> bool:
         """Tell whether a state is kept."""
-        return self._parked.get(state) is not None
+        return self._states.parked.get(state) is not None
 
     async def park(self, key: EntryId) -> bool:
         """Keep the present state under a name of its own, longer than those before cells; waits for a running cell.
@@ -358,15 +322,16 @@ class NamespaceProcess:
         """
         async with self._lock:
             await self._mended()
-            if self._off is not None or await self._take(key) is not None:
+            if self._states.off is not None or await self._states.take(key) is not None:
                 return False
-            self._parked.pin(key)
+            self._states.parked.pin(key)
             return True
 
     async def restore(self, state: EntryId) -> bool:
         """Put the namespace back to just before an entry of the history, or to a parked state.
 
-        It waits for a running cell. The history moves with it, and the count of cells. The state stays kept, and is among the last to be dropped.
+        It waits for a running cell. The history moves with it, and the count of cells. The state stays kept, and is
+        among the last to be dropped.
 
         Returns:
             ``False``: it is not kept; nothing has changed.
@@ -376,15 +341,7 @@ class NamespaceProcess:
         """
         async with self._lock:
             await self._mended()
-            parked = self._parked.get(state)
-            if parked is None:
-                return False
-            if not await self._restore(parked):
-                self._parked.drop(state)
-                await self._fresh()
-                raise NamespaceDied("The state that was kept could not be restored; a fresh Python is running.")
-            self._parked.pin(state)
-            return True
+            return await self._states.restore(state)
 
     async def renew(self) -> None:
         """Put a fresh namespace in the place of this one, as after a start; states that are kept stay, if they can.
@@ -394,48 +351,7 @@ class NamespaceProcess:
         """
         async with self._lock:
             await self._mended()
-            await self._fresh()
-
-    async def _restore(self, parked: Parked) -> bool:
-        """Let a parked process take over; answers whether it did."""
-        self._replacing = True
-        try:
-            await self._channel.kill()
-            ours, theirs = socket.socketpair()
-            with theirs:
-                arrived = await self._channel.connect(ours, RESTORE_SECONDS, (parked.send_restore, theirs))
-        except (OSError, TimeoutError, NamespaceDied) as error:
-            log.warning("the state %s could not be restored: %s", parked.state, error)
-            return False
-        finally:
-            self._replacing = False
-        self.execution_count = parked.count
-        self.history.move(parked.after)
-        comms = arrived.get("comms")
-        self._tell_replaced(self._channel.comms.intersection(comms if isinstance(comms, list) else []))
-        return True
-
-    async def _fresh(self) -> None:
-        """Go on with nothing: from the state before the first cell, else in a new process in place of the old one."""
-        self.fresh_starts += 1
-        start = self._parked.get(START)
-        if start is not None and await self._restore(start):
-            return
-        self._replacing = True
-        try:
-            self._parked.clear()
-            self._close_nursery()
-            self._channel.end()
-            self.history.move(None)
-            await self._begin()
-        finally:
-            self._replacing = False
-        self._tell_replaced(set())
-
-    def _tell_replaced(self, live: set[str]) -> None:
-        dead = sorted(self._channel.comms - live)
-        self._channel.comms = live
-        self._listener.replaced(dead, sorted(live))
+            await self._states.fresh()
 
     # ---- death
 
@@ -445,13 +361,13 @@ class NamespaceProcess:
         if self._for_child:
             raise NamespaceDied(died)
         refusal = self.checkpoint_refusal
-        parked = self._parked.get(request.state) if refusal is None else None
-        restored = parked is not None and await self._restore(parked)
+        parked = self._states.parked.get(request.state) if refusal is None else None
+        restored = parked is not None and await self._states.take_over(parked)
         if not restored:
-            await self._fresh()
+            await self._states.fresh()
         next_count = count + 1 if request.store_history and not request.silent else count
         await self._channel.request("set_count", {"count": next_count, "code": request.code})
-        self.execution_count = next_count
+        self._states.count = next_count
         return died_reply(count, died, restored=restored, refusal=refusal or "it was gone", killed=self._killed)
 
     async def _reason(self) -> str:
@@ -467,7 +383,7 @@ class NamespaceProcess:
 
     def process_lost(self) -> None:
         """Mend it, where nobody waits for a cell."""
-        if not (self._closed or self._replacing or self.busy or self._mending or self._for_child):
+        if not (self._closed or self._states.replacing or self.busy or self._mending or self._for_child):
             self._mending = asyncio.get_running_loop().create_task(self._mend())
 
     async def _mend(self) -> None:
@@ -475,9 +391,9 @@ class NamespaceProcess:
         self._killed = False
         died, count = await self._reason(), self.execution_count
         try:
-            await self._fresh()
+            await self._states.fresh()
             await self._channel.request("set_count", {"count": count})
-            self.execution_count = count
+            self._states.count = count
         except NamespaceDied:
             log.exception("the namespace process could not be started again")
             return

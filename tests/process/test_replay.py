@@ -90,7 +90,8 @@ REPLIES = [
     cell("import random; random.seed(3)\nparts = [context[i:i + 5] for i in range(0, 20, 5)]; gen = iter(parts)"),
     cell(
         "rs = llm_query_batched([f'part {p}' for p in parts] + ['bad'])\nfound = [bool(r) for r in rs]\n"
-        "print(*rs, rs[0].usage.cost_usd, rs[0].node_id)\nroll = random.random()\ntwice = llm_query('same', n=2).samples"
+        "print(*rs, rs[0].usage.cost_usd, rs[0].node_id)\nroll = random.random()\n"
+        "twice = llm_query('same', n=2).samples"
     ),
     cell("child = rlm_query('What is in it?', context[:9])\nprint(child, child.node_id)\n%time next(gen)"),
     cell("deeper = rlm_query_batched(['one', 'two'], ['x' * 50, 'y'])\nprint(deeper)\n1/0"),
@@ -190,14 +191,14 @@ async def test_only_the_cells_after_the_nearest_state_run_again(endpoint):
             await first.person(f"x = {number}")
             entries.append(first.executor.history.current)
         process = first.executor.process
-        process._parked.drop(entries[2])
+        process._states.parked.drop(entries[2])
         way = await go_back(entries[2], first.executor, Tree())
         assert (way.start, [each.code for each in way.steps]) == (entries[1], ["x = 1"])
         assert await first.person("x") == "1"
         assert await process.restore(entries[3])
         assert await process.park(after(first.executor.history.current))
         for entry in entries[:]:
-            process._parked.drop(entry)
+            process._states.parked.drop(entry)
         way = await go_back(entries[3], first.executor, Tree())
         assert (way.how, await first.person("x")) == ("checkpoint", "2")
         with pytest.raises(InputError, match="not known"):
@@ -285,7 +286,9 @@ async def test_keys_of_the_kernel_are_in_no_digest_and_no_entry(endpoint, monkey
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-of-the-kernel")
     monkeypatch.setenv("RLM_SECRET", "rlm-secret-value")
     async with house(endpoint) as first:
-        await first.person("import os; env = dict(os.environ); mine = os.environ.get('RLM_SECRET'); environ = os.environ")
+        await first.person(
+            "import os; env = dict(os.environ); mine = os.environ.get('RLM_SECRET'); environ = os.environ"
+        )
         entry = first.executor.history.here()[-1]
         assert "secret" not in str(entry.digest)
         assert entry.digest["mine"].startswith("str of 16 characters #")

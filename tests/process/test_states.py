@@ -76,7 +76,7 @@ async def test_a_fresh_namespace_in_its_place_leaves_the_states(ns):
     pid = ns.process.pid
     await ns.process.renew()
     assert ns.process.pid != pid
-    assert not alive(pid)
+    await ns.until(lambda: not alive(pid))
     assert (ns.process.execution_count, ns.process.history.current) == (1, None)
     assert (await ns.run("x")).reply.ename == "NameError"
     assert ns.process.nursery is not None
@@ -104,7 +104,7 @@ async def test_after_a_death_without_a_checkpoint_other_states_are_still_there(n
 async def test_a_lost_state_changes_nothing(ns):
     cell = (await ns.ok("import os; x = 1")).reply.entry
     second = (await ns.ok("x = 2")).reply.entry
-    os.kill(ns.process._parked.get(second).pid, 9)
+    os.kill(ns.process._states.parked.get(second).pid, 9)
     await ns.until(lambda: not ns.process.can_restore(second))
     assert not await ns.process.restore(second)
     assert await ns.value("x") == "2"
@@ -142,7 +142,7 @@ async def test_pinned_states_outlive_others_and_memory_is_reported(ns, monkeypat
     assert (stat["states"], stat["pinned"], stat["refusal"]) == (5, 2, None)
     assert stat["bytes"] > 60_000_000
     group = os.getpgid(ns.process.pid)
-    assert os.getpgid(ns.process._parked.get("two").pid) == group
+    assert os.getpgid(ns.process._states.parked.get("two").pid) == group
 
 
 async def test_a_restored_state_knows_whether_a_run_is_going_on():
