@@ -10,9 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rlm_kernel.api import Run, ask
     from rlm_kernel.contexts.document import Document
     from rlm_kernel.contexts.load import load
     from rlm_kernel.engine.control import Control
+    from rlm_kernel.engine.edits import Edit
     from rlm_kernel.engine.executor import CellRequest, CellResult, Executor
     from rlm_kernel.engine.observer import Observer
     from rlm_kernel.engine.session import Session
@@ -21,11 +23,13 @@ if TYPE_CHECKING:
         AuthError,
         BadReplyError,
         ContextError,
+        Diverged,
         EndpointError,
         InputError,
         LimitExceeded,
         ModelError,
         NamespaceDied,
+        NotApproved,
         RequestRefusedError,
         RlmError,
         UnknownModelError,
@@ -42,9 +46,11 @@ if TYPE_CHECKING:
     from rlm_kernel.usage import Limits, Usage
 
 _HOMES = {
+    "api": ("Run", "ask"),
     "contexts.document": ("Document",),
     "contexts.load": ("load",),
     "engine.control": ("Control",),
+    "engine.edits": ("Edit",),
     "engine.executor": ("CellRequest", "CellResult", "Executor"),
     "engine.observer": ("Observer",),
     "engine.session": ("Session",),
@@ -53,11 +59,13 @@ _HOMES = {
         "AuthError",
         "BadReplyError",
         "ContextError",
+        "Diverged",
         "EndpointError",
         "InputError",
         "LimitExceeded",
         "ModelError",
         "NamespaceDied",
+        "NotApproved",
         "RequestRefusedError",
         "RlmError",
         "UnknownModelError",
@@ -82,7 +90,9 @@ __all__ = [
     "CellResult",
     "ContextError",
     "Control",
+    "Diverged",
     "Document",
+    "Edit",
     "EndpointError",
     "Executor",
     "InputError",
@@ -95,12 +105,14 @@ __all__ = [
     "ModelRequest",
     "NamespaceDied",
     "Node",
+    "NotApproved",
     "Observer",
     "OpenAIModel",
     "ProcessExecutor",
     "Registry",
     "RequestRefusedError",
     "RlmError",
+    "Run",
     "ScriptedModel",
     "Session",
     "Settings",
@@ -108,6 +120,7 @@ __all__ = [
     "TutorModel",
     "UnknownModelError",
     "Usage",
+    "ask",
     "load",
 ]
 

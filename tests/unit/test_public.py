@@ -10,10 +10,11 @@ import pytest
 import rlm_kernel
 
 PUBLIC = [
-    "AuthError", "BadReplyError", "CellRequest", "CellResult", "ContextError", "Control", "Document", "EndpointError",
-    "Executor", "InputError", "LimitExceeded", "Limits", "Message", "Model", "ModelError", "ModelReply", "ModelRequest",
-    "NamespaceDied", "Node", "Observer", "OpenAIModel", "ProcessExecutor", "Registry", "RequestRefusedError",
-    "RlmError", "ScriptedModel", "Session", "Settings", "Tree", "TutorModel", "UnknownModelError", "Usage", "load",
+    "AuthError", "BadReplyError", "CellRequest", "CellResult", "ContextError", "Control", "Diverged", "Document",
+    "Edit", "EndpointError", "Executor", "InputError", "LimitExceeded", "Limits", "Message", "Model", "ModelError",
+    "ModelReply", "ModelRequest", "NamespaceDied", "Node", "NotApproved", "Observer", "OpenAIModel",
+    "ProcessExecutor", "Registry", "RequestRefusedError", "RlmError", "Run", "ScriptedModel", "Session", "Settings",
+    "Tree", "TutorModel", "UnknownModelError", "Usage", "ask", "load",
 ]  # fmt: skip
 
 
