@@ -220,6 +220,12 @@ class ReadyMessage(TypedDict):
     view: str
 
 
+class AliveMessage(TypedDict):
+    """Is anybody there? Answered with a delta, which may be empty."""
+
+    kind: Literal["alive"]
+
+
 class DetailRequest(TypedDict):
     """Send the texts of a node."""
 
@@ -343,6 +349,7 @@ class ExportMessage(TypedDict):
 
 FromView = (
     ReadyMessage
+    | AliveMessage
     | DetailRequest
     | PieceRequest
     | WatchMessage

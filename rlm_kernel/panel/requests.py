@@ -76,6 +76,7 @@ class Requests:
     def _ways(self) -> dict[object, Callable[[Mapping[str, object]], None]]:
         return {
             "ready": lambda told: self._feed.snapshot(text(told, "view")),
+            "alive": lambda told: self._feed.flush(),
             "detail": self._detail,
             "piece": self._piece,
             "watch": self._watch,

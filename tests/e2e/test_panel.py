@@ -31,52 +31,128 @@ def ask(lab: Lab, notebook: Callable[..., LabPage], *replies: str, delay: float 
     return page
 
 
+def state_is(page: LabPage, text: str) -> None:
+    page.wait_for("text => document.querySelector('.rlm-panel .rlm-state').textContent.startsWith(text)", arg=text)
+
+
+def labels(page: LabPage, selector: str = PANEL) -> list[str]:
+    return page.page.locator(f"{selector} [role=treeitem] .rlm-label").all_inner_texts()
+
+
 def test_the_tree_is_worked_by_keyboard_and_shows_text_as_text(lab: Lab, notebook: Callable[..., LabPage]) -> None:
     page = ask(lab, notebook, LOOK, BATCH, DONE)
     page.wait_idle()
     panel = page.page.locator(PANEL)
-    page.page.wait_for_function("() => document.querySelector('.rlm-panel .rlm-state').textContent === 'Answered'")
+    state_is(page, "Answered")
     rows = panel.locator("[role=treeitem]")
     assert rows.count() == 5
-    assert "30/30" in (rows.nth(3).text_content() or "")
+    assert "30 calls" in (rows.nth(3).get_attribute("aria-label") or "")
     panel.locator("[role=tree]").focus()
     for key in ("Home", "ArrowDown", "ArrowDown", "ArrowDown", "ArrowRight", "ArrowRight"):
         page.page.keyboard.press(key)
-    page.page.wait_for_selector(f"{PANEL} [data-part=prompt] pre:has-text('part 0')")
+    page.page.wait_for_selector(f"{PANEL} .rlm-view-detail :text('part 0')")
     page.page.keyboard.press("ArrowLeft")
     page.page.keyboard.press("ArrowLeft")
     page.page.keyboard.press("Home")
-    page.page.wait_for_selector(f"{PANEL} [data-part=reply] pre:has-text('<b>forty-two</b> <img')")
+    page.page.wait_for_selector(f"{PANEL} .rlm-view-detail :text('<b>forty-two</b> <img')")
     assert panel.locator("img").count() == 0
-    assert panel.locator("[aria-selected=true]").count() == 1
+    assert panel.locator("[role=treeitem][aria-selected=true]").count() == 1
+    # The panel is as high as the sidebar, and nothing of it lies outside.
+    box, dock = panel.bounding_box(), page.page.locator(".rlm-Dock-view:visible").bounding_box()
+    assert box is not None
+    assert dock is not None
+    assert abs(box["height"] - dock["height"]) < 3
+    assert panel.evaluate("node => node.querySelector('.rlm-frame').scrollWidth <= node.clientWidth")
     page.shot("panel-light")
     page.dark()
-    page.shot("panel-dark")
+    for tab in ("Timeline", "Scaling", "Detail"):
+        panel.get_by_role("tab", name=tab).click()
+        page.page.wait_for_timeout(400)
+        page.shot(f"panel-dark-{tab.lower()}")
+    assert page.errors == []
+
+
+def test_search_order_failures_and_copy(lab: Lab, notebook: Callable[..., LabPage]) -> None:
+    broken = "I try.\n```python\n1 / 0\n```"
+    page = ask(lab, notebook, LOOK, broken, BATCH, DONE)
+    page.wait_idle()
+    state_is(page, "Answered")
+    panel = page.page.locator(PANEL)
+    panel.locator("[role=tree]").focus()
+    page.page.keyboard.press("Home")
+    page.page.keyboard.press("F8")
+    chosen = panel.locator("[role=treeitem][aria-selected=true]")
+    assert "error" in (chosen.get_attribute("aria-label") or "")
+    assert panel.locator(".rlm-failures").inner_text() == "✕ 1 failure"
+    page.page.keyboard.press("/")
+    page.page.keyboard.type("part 17")
+    page.wait_for("() => document.querySelectorAll('.rlm-panel [role=treeitem]').length === 4")
+    assert labels(page)[-1] == "part 17"
+    panel.get_by_label("texts").check()
+    panel.get_by_label("Search in labels").fill("ZeroDivision")
+    page.wait_for("() => document.querySelector('.rlm-panel [data-match] .rlm-label')?.textContent.includes('1 / 0')")
+    panel.get_by_label("Search in labels").press("Escape")
+    page.wait_for("() => document.querySelectorAll('.rlm-panel [role=treeitem]').length === 6")
+    panel.get_by_label("Order of siblings").select_option("tokens")
+    page.wait_for(
+        "() => document.querySelectorAll('.rlm-panel [data-kind=turn] .rlm-label')[0].textContent.startsWith('replies')"
+    )
+    page.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    panel.locator("[role=tree]").focus()
+    page.page.keyboard.press("Home")
+    page.page.keyboard.press("Control+c")
+    page.wait_for("() => document.querySelector('.rlm-panel .rlm-spoken').textContent === 'Copied as Markdown.'")
+    assert page.page.evaluate("() => navigator.clipboard.readText()").startswith("# Question: How many?")
+    panel.get_by_role("button", name="Copy ▾").click()
+    with page.page.expect_download() as download:
+        panel.get_by_role("menuitem", name="Save the question as JSON").click()
+    told = json.loads(download.value.path().read_text("utf-8"))
+    assert [len(turn["children"]) for turn in told["children"]] == [0, 0, 30, 0]
+    assert page.errors == []
+
+
+def test_late_views_and_reloads_show_the_same_tree(lab: Lab, notebook: Callable[..., LabPage]) -> None:
+    page = ask(lab, notebook, LOOK, BATCH, DONE)
+    page.wait_idle()
+    state_is(page, "Answered")
+    seen = labels(page)
+    assert len(seen) == 5
     page.reload()
     page.page.wait_for_selector(".rlm-panel [role=treeitem]", state="attached", timeout=60_000)
     page.command("rlm:show-panel")
     page.page.wait_for_selector(f"{PANEL} [role=treeitem]", timeout=60_000)
-    assert "How many?" in page.page.locator(PANEL).inner_text()
-    assert page.errors == []
+    state_is(page, "Answered")
+    assert labels(page) == seen
+    # The tree of a kernel that is gone comes back from the store.
+    first = page.page.locator(".rlm-panel").first.get_attribute("id")
+    page.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    page.wait_for(
+        "first => document.querySelector('.rlm-Dock-view .rlm-panel[data-phase=live] [role=treeitem]')"
+        " && document.querySelector('.rlm-Dock-view .rlm-panel').id !== first",
+        timeout=60,
+        arg=first,
+    )
+    assert labels(page) == seen
+    page.shot("panel-after-restart")
 
 
 def test_pause_resume_and_stop(lab: Lab, notebook: Callable[..., LabPage]) -> None:
     page = ask(lab, notebook, LOOK, LOOK.replace("len", "repr"), LOOK, LOOK.replace("len", "type"), DONE, delay=0.2)
     panel = page.page.locator(PANEL)
     panel.get_by_role("button", name="Pause").click()
-    page.page.wait_for_function(
-        "() => document.querySelector('.rlm-panel .rlm-state').textContent.startsWith('Paused')"
-    )
+    state_is(page, "Paused")
     page.page.wait_for_timeout(500)
     before = panel.locator(".rlm-sums").inner_text().rpartition("·")[0]
     page.page.wait_for_timeout(1_000)
     assert panel.locator(".rlm-sums").inner_text().rpartition("·")[0] == before
+    panel.get_by_label("Message to the model").fill("Look at the end, <b>please</b>.")
+    panel.get_by_label("Message to the model").press("Enter")
+    page.page.wait_for_selector(f"{PANEL} .rlm-pending:has-text('Look at the end, <b>please</b>.')")
+    page.shot("panel-paused")
     panel.get_by_role("button", name="Resume").click()
-    page.page.wait_for_function(
-        "() => document.querySelector('.rlm-panel .rlm-state').textContent.startsWith('Running')"
-    )
+    state_is(page, "Running")
     panel.get_by_role("button", name="Stop").click()
-    page.page.wait_for_function("() => document.querySelector('.rlm-panel .rlm-state').textContent === 'Stopped'")
+    state_is(page, "Stopped")
     page.wait_idle()
     assert panel.get_by_role("button", name="Stop").is_disabled()
     assert page.errors == []

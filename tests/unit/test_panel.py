@@ -110,6 +110,12 @@ async def test_a_view_that_says_ready_gets_every_row_and_the_control():
     panel.close()
 
 
+async def test_a_view_that_asks_whether_anybody_is_there_hears():
+    panel = HeardPanel(make_session(DONE))
+    assert panel.ask("delta", kind="alive")["nodes"] == []
+    panel.close()
+
+
 async def test_a_large_tree_comes_in_parts_while_the_loop_goes_on(monkeypatch):
     monkeypatch.setattr(feed, "ROWS_A_PART", 2)
     session = make_session(LOOK, BATCH, DONE)

@@ -402,6 +402,11 @@ export type ReadyMessage = {
   view: string;
 };
 
+/** Is anybody there? Answered with a delta, which may be empty. */
+export type AliveMessage = {
+  kind: 'alive';
+};
+
 /** Send the texts of a node. */
 export type DetailRequest = {
   kind: 'detail';
@@ -523,6 +528,7 @@ export type ExportMessage = {
 
 export type FromView =
   | ReadyMessage
+  | AliveMessage
   | DetailRequest
   | PieceRequest
   | WatchMessage

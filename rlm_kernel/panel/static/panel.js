@@ -51,6 +51,8 @@ const DETAIL_EVERY_MS = 400;
 const CHOOSE_MS = 60; // a key held down must not ask for the texts of every node it passes
 const READY_EVERY_MS = 5000;
 const CLOCK_MS = 500;
+const SILENT_MS = 15_000; // after this, a kernel that should be at work is asked whether it is there
+const GONE_MS = 15_000;
 /** What words and figures a view may use. */
 const format = { clean, compact, count, duration, line, money, statusWord, usageLine };
 let frames = 0;
@@ -66,6 +68,9 @@ class Frame {
     this.asking = 0;
     this.asked = 0;
     this.watched = '';
+    /** When the kernel spoke last, and since when it owes an answer; milliseconds. */
+    this.heard = 0;
+    this.unanswered = 0;
     /** @type {Map<string, Set<(message: any) => void>>} */
     this.listeners = new Map();
     /** @type {Array<() => void>} */
@@ -116,22 +121,34 @@ class Frame {
     const onMessage = message => this.hear(message);
     this.model.on('msg:custom', onMessage);
     this.undo.push(() => this.model.off('msg:custom', onMessage));
-    const onComm = () => this.lost();
-    this.model.on('comm:close', onComm);
+    // Jupyter says that the connection changed, not how: whoever is still there answers.
+    const onComm = () => {
+      this.lost();
+      this.send({ kind: 'ready', view: this.id });
+    };
     this.model.on('comm_live_update', onComm);
+    this.model.on('comm:close', onComm);
     this.undo.push(() => {
-      this.model.off('comm:close', onComm);
       this.model.off('comm_live_update', onComm);
+      this.model.off('comm:close', onComm);
     });
-    const clock = setInterval(() => {
-      if (this.store.live && this.store.control.state !== 'idle') this.later();
-    }, CLOCK_MS);
+    const clock = setInterval(() => this.tick(), CLOCK_MS);
     // A picture of which a part was lost on the way is asked for again; a saved notebook has nobody to answer.
     const again = setInterval(() => {
       if (this.store.expected > 0) this.send({ kind: 'ready', view: this.id });
     }, READY_EVERY_MS);
     this.undo.push(() => clearInterval(clock));
     this.undo.push(() => clearInterval(again));
+  }
+
+  /** Times go on while something runs. A kernel that is asked and says nothing is gone. */
+  tick() {
+    if (!this.store.live) return;
+    const now = Date.now();
+    if (this.unanswered && now - this.unanswered > GONE_MS) return this.lost();
+    if (this.store.control.state === 'idle') return;
+    this.later();
+    if (now - this.heard > SILENT_MS) this.send({ kind: 'alive' });
   }
 
   close() {
@@ -145,6 +162,7 @@ class Frame {
 
   /** @param {FromView} message */
   send(message) {
+    if (message.kind !== 'watch') this.unanswered ||= Date.now();
     try {
       this.model.send(message);
     } catch (error) {
@@ -154,6 +172,7 @@ class Frame {
   }
 
   lost() {
+    this.unanswered = 0;
     this.store.lose();
     this.later();
   }
@@ -169,6 +188,8 @@ class Frame {
 
   /** @param {any} message */
   hear(message) {
+    this.heard = Date.now();
+    this.unanswered = 0;
     if (message.view !== undefined && message.view !== this.id) return;
     if (message.kind === 'delta' || message.kind === 'snapshot') this.takeRows(message);
     else if (message.kind === 'detail') this.store.takeTexts(message.texts);
