@@ -72,7 +72,8 @@ class Showing:
             edit: How.
         """
         shown = self._journal.at(root.cell_id)
-        there = {cell.turn.cell_id for cell in shown.cells} if shown is not None else set()
+        real = shown is not None and not shown.fallback
+        there = {cell.turn.cell_id for cell in shown.cells} if shown is not None and real else set()
         turns = turns_kept(self._desk.session.tree, root, at.id, edit)
         if any(turn.cell_id not in there for turn in turns if turn.code):
             self.show(root, "")

@@ -115,7 +115,7 @@ def test_the_panel_answers_while_a_cell_computes(page: Page, tmp_path: Path) -> 
     busy = page.ask("while True: pass", "busy")
     page.wait_for(lambda: len(k.of_parent(busy)) >= 2)
     started = time.monotonic()
-    content = {"comm_id": panel, "data": {"method": "custom", "content": {"kind": "ready"}}}
+    content = {"comm_id": panel, "data": {"method": "custom", "content": {"kind": "ready", "view": "v"}}}
     ready = k.send_message("comm_msg", content)
 
     def answered() -> bool:
