@@ -14,8 +14,8 @@ from rlm_kernel.engine.executor import DepthReached, ReplyDict
 from rlm_kernel.engine.fan_out import note_answered
 from rlm_kernel.engine.occurrences import Occurrences
 from rlm_kernel.engine.opening import Opening
-from rlm_kernel.engine.queries import STOPPED, Queries
-from rlm_kernel.engine.recorded import prompt_of
+from rlm_kernel.engine.queries import Queries
+from rlm_kernel.engine.recorded import prompt_of, reply_of
 from rlm_kernel.engine.reuse import sample_of, take_over
 from rlm_kernel.engine.run import Run
 from rlm_kernel.engine.settings import Settings
@@ -41,8 +41,6 @@ log = logging.getLogger(__name__)
 SCOPE = "this child run"
 FITS = 2
 """Characters of a context for each token that a model reads, where a child run becomes a call: the rest is room."""
-BEST = 2_000
-"""Characters of the best answer so far that are told of a child that did not finish."""
 
 
 class Nest:
@@ -227,13 +225,7 @@ class Children:
 
     def reply(self, node: Node) -> ReplyDict:
         """Give what the cell gets."""
-        usage = self._scope.tree.total(node.id).to_dict()
-        if node.outcome == "answered":
-            return ReplyDict(text=node.reply, error=None, node_id=node.id, usage=usage)
-        error = " ".join(filter(None, [node.error, node.remedy])) or STOPPED
-        if node.reply:
-            error = f"{error} Its best answer so far: {node.reply[:BEST]}"
-        return ReplyDict(text=node.reply, error=error, node_id=node.id, usage=usage)
+        return reply_of(self._scope.tree, node)
 
 
 def _words(node: Node) -> tuple[str, str | None]:

@@ -16,7 +16,7 @@ from rlm_kernel.engine.exchange import Exchange
 from rlm_kernel.engine.executor import ReplyDict
 from rlm_kernel.engine.fan_out import fan_out
 from rlm_kernel.engine.prompting import prompt as prompt_of
-from rlm_kernel.engine.recorded import AT_DEPTH
+from rlm_kernel.engine.recorded import AT_DEPTH, STOPPED, reply_of
 from rlm_kernel.engine.reuse import Found, fingerprints, take_over
 from rlm_kernel.engine.schema import check
 from rlm_kernel.errors import LimitExceeded, RlmError
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STOPPED = "Stopped before the reply came."
 AT_DEPTH_LABEL = "asked as llm_query, no level of rlm_query was left"
 BURST = 8
 """Calls of a batch that are started together."""
@@ -109,7 +108,7 @@ class Queries:
         self._scope.doing(f"{count(len(asked), 'call')} to {model}")
         jobs = [self._answer(node, schema, each.edit) for node, each in asked]
         await self._all(parent, [node for node, _ in asked], jobs, schema)
-        return [_reply(node, schema) for node in nodes]
+        return [reply_of(self._scope.tree, node, schema) for node in nodes]
 
     async def _child_runs(self, parent: Node, query: QueryDict) -> list[ReplyDict]:
         """Answer a query for child runs."""
@@ -311,18 +310,6 @@ def _note_misfit(node: Node, errors: list[str]) -> None:
     if node.attempts:
         last = replace(node.attempts[-1], error=f"does not fit the schema: {'; '.join(errors)}")
         node.attempts = (*node.attempts[:-1], last)
-
-
-def _reply(node: Node, schema: str | None = None) -> ReplyDict:
-    failed = _error(node)
-    text = "" if schema is not None and failed else node.reply
-    return ReplyDict(text=text, error=failed, node_id=node.id, usage=node.usage.to_dict())
-
-
-def _error(node: Node) -> str | None:
-    if node.status == "done":
-        return None
-    return " ".join(filter(None, [node.error, node.remedy])) or STOPPED
 
 
 def _refused() -> ReplyDict:

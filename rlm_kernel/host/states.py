@@ -84,6 +84,10 @@ class States:
     def close(self) -> None:
         """Let all go."""
         self.parked.clear()
+        self.close_nursery()
+
+    def close_nursery(self) -> None:
+        """Let the nursery end; children are started anew then."""
         if self.nursery is not None:
             self.nursery.close()
             self.nursery = None

@@ -494,7 +494,7 @@ async def test_each_child_is_alone_with_what_it_prints_and_cannot_ask_the_person
 
 async def test_without_a_nursery_children_are_started_anew(make):
     house = await make({"^top": cell("FINAL(rlm_query('child'))"), "^child": cell("FINAL(len(context))")})
-    house.executor.process._close_nursery()
+    house.executor.process._states.close_nursery()
     assert await house.answer() == "14"
 
 
@@ -536,7 +536,7 @@ async def test_the_context_is_written_once_and_passed_on(make):
     assert await house.answer() == "ok\nok\nok\nok"
     assert len(seen) == 1
     assert next(iter(seen))[2] == 0, "it has no name, so nothing is left behind"
-    assert len(os.listdir("/proc/self/fd")) <= files + 1, "and a checkpoint"
+    assert len(os.listdir("/proc/self/fd")) <= files + 2, "and the states before the run and before its cell"
 
 
 SCRIPT = """
