@@ -10,6 +10,7 @@ from rlm_kernel.contexts.document import Document
 from rlm_kernel.contexts.info import ContextInfo
 from rlm_kernel.contexts.names import shown
 from rlm_kernel.contexts.shape import structure_of_document, structure_of_text
+from rlm_kernel.contexts.text import Text
 
 SHOWN = 300
 """Most characters of the head and of the tail."""
@@ -24,6 +25,8 @@ def describe(value: object) -> ContextInfo:
     """
     if isinstance(value, str):
         return _describe_text(value)
+    if isinstance(value, Text):
+        return _describe_on_disk(value)
     if _is_table(value):
         return _describe_table(value)
     if isinstance(value, Mapping):
@@ -53,6 +56,29 @@ def _describe_text(text: str) -> ContextInfo:
         structure=structure_of_document(text) if isinstance(text, Document) else structure_of_text(text),
         head=str(text[:SHOWN]),
         tail=str(text[max(SHOWN, len(text) - SHOWN) :]),
+    )
+
+
+def _describe_on_disk(text: Text) -> ContextInfo:
+    """Describe a text on disk; its lines are not counted, which would take a second for each two gigabytes."""
+    head = text[:20_000]
+    per_line = len(head) / max(1, count_lines(head))
+    structure = [
+        structure_of_text(head),
+        f"It stays on disk and is no str: about {len(text) / per_line:,.0f} lines.",
+        "`context[a:b]` is a str (up to 256 million characters); `re` works on slices only. On all of it: "
+        "`context.search(pattern)`, `.finditer(pattern)`, `.findall(pattern)` (RE2: linear time, no look-around), "
+        "`.find(text)`, `.count(text)`, `.lines(start, stop)`, `.chunks(size, overlap, by='line')`, "
+        "`.search_ranked('words', k=10)`; `.at(offset)` says where a character stands.",
+    ]
+    return ContextInfo(
+        type="Text (on disk)",
+        source=shown(text.path),
+        chars=len(text),
+        lines=round(len(text) / per_line),
+        structure="\n".join(filter(None, structure)),
+        head=head[:SHOWN],
+        tail=text[max(SHOWN, len(text) - SHOWN) :],
     )
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Self
 
+    from rlm_kernel.contexts.chunks import Chunk, Unit
+    from rlm_kernel.contexts.search import Passage
+
 _FIRST_LINES = 6
 _LINE_WIDTH = 100
 TABLES = ("CSV", "TSV")
@@ -144,6 +147,18 @@ class Document(str):
         if number + 1 < len(self.file_marks) and (number < 0 or position > self.file_marks[number].end):
             number += 1
         return self.file_marks[number]
+
+    def chunks(self, size: int, overlap: int = 0, by: Unit | None = None) -> Iterator[Chunk]:
+        """Give it in pieces, each with its place; see `rlm_kernel.contexts.chunks.chunks`."""
+        from rlm_kernel.contexts.chunks import chunks
+
+        return chunks(self, size, overlap, by)
+
+    def search_ranked(self, query: str, k: int = 10) -> list[Passage]:
+        """Give the passages that fit a query best; see `rlm_kernel.contexts.search.search_ranked`."""
+        from rlm_kernel.contexts.search import search_ranked
+
+        return search_ranked(self, query, k)
 
     # ---- tables and data
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rlm_kernel.contexts.gather import Gathered, reason
 from rlm_kernel.contexts.join import join
-from rlm_kernel.contexts.loaders.registry import read
+from rlm_kernel.contexts.loaders.registry import BUILT_IN, read
 from rlm_kernel.contexts.loaders.source import MAX_BYTES as MAX_BYTES
 from rlm_kernel.contexts.loaders.source import MB, Progress, Source
 from rlm_kernel.contexts.names import shown
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from io import FileIO
 
     from rlm_kernel.contexts.document import Document
+    from rlm_kernel.contexts.text import Text
 
+MAPPED = frozenset({"text", "log", "Markdown", "CSV", "TSV", "JSONL"})
+"""Kinds of text that can stay on disk; they are plain lines there."""
 _STEP = 1 << 24
 
 
@@ -31,7 +34,8 @@ def load(
     kind: str | None = None,
     encoding: str | None = None,
     tell: Callable[[str], None] | None = None,
-) -> Document:
+    on_disk: bool | None = None,
+) -> Document | Text:
     """Load documents as one text that knows its pages, sections, rows and files.
 
     Args:
@@ -42,6 +46,8 @@ def load(
         encoding: What a text is in, where that is neither UTF-8 nor UTF-16: ``"cp1252"``, ``"shift_jis"``; ``"mixed"``
             where lines differ.
         tell: Is given a line to show about once a second, where loading takes longer.
+        on_disk: Whether a text stays on disk and is looked at through a map (`Text`); ``None``: where it is larger than
+            256 MB.
 
     Raises:
         ContextError: It cannot be loaded; the message names the file, and what can be done. Nothing is loaded then.
@@ -49,12 +55,29 @@ def load(
     given = [_checked(path) for path in paths]
     if not given:
         raise ContextError("load takes the path of a file.", 'For instance: load("report.pdf")')
+    if len(given) == 1 and (text := _on_disk(given[0], kind, encoding, on_disk)) is not None:
+        return text
     work = _Work(kind, encoding, Progress(tell))
     if len(given) == 1:
         return work.one(given[0])
     names = list(_names(given))
     parts = [(name, work.one(path)) for name, path in zip(names, given, strict=True)]
     return join(parts, ", ".join(given), "files", label=f"{len(parts)} documents", notes=_all_notes(parts))
+
+
+def _on_disk(path: str, kind: str | None, encoding: str | None, wanted: bool | None) -> Text | None:
+    """Open a text that stays on disk; ``None`` where it is to be loaded, or is none."""
+    file = Path(path).expanduser()
+    if wanted is False or not file.is_file() or (wanted is None and file.stat().st_size <= MAX_BYTES):
+        return None
+    named = BUILT_IN.get(file.suffix.lower())
+    if encoding is not None or (kind or (named.kind if named else "text")) not in MAPPED:
+        if wanted:
+            raise ContextError(f"{shown(file.name)} cannot stay on disk.", "Only text in UTF-8 can; load it as it is.")
+        return None
+    from rlm_kernel.contexts.text import Text
+
+    return Text(file)
 
 
 def _all_notes(parts: list[tuple[str, Document]]) -> list[str]:

@@ -67,6 +67,7 @@ def usage(document: Document) -> str:
         parts.append("`context.data` is its value")
     starts = [*(mark.start for mark in document.section_marks[:1]), *(mark.start for mark in document.file_marks[:1])]
     place = _cut(document.at(starts[0] if starts else 0))
+    parts.append("`context.search_ranked('words', k=10)` gives the passages that fit best (`.start`, `.end`, `.where`)")
     parts.append(f"`context.at(offset)` says where a character stands ({place!r})")
     return f"It is a str; {'; '.join(parts)}."
 

@@ -285,6 +285,9 @@ class Text:
         """Pickle the place, not the text: whoever reads it maps the same file."""
         return open_same, (self.path, self.stamp)
 
+    notes: tuple[str, ...] = ()
+    """What the reader should know; nothing, of a text on disk."""
+
     def summary(self) -> str:
         """Say in one line what it is: ``web.log · text · 1,048,576,000 characters · on disk``."""
         return f"{self.name} · {self.kind} · {self._length:,} characters · on disk"

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import os
 
     from rlm_kernel.contexts.document import Document
+    from rlm_kernel.contexts.text import Text
 
 _WIDTH = 79
 _OPTIONS = {"--as": "name", "--kind": "kind", "--encoding": "encoding"}
@@ -27,12 +28,14 @@ class Load(Protocol):
         name: str | None = "context",
         kind: str | None = None,
         encoding: str | None = None,
-    ) -> Document:
+    ) -> Document | Text:
         """Load, and set the variable."""
         ...
 
 
-def load_documents(paths: tuple[str | os.PathLike[str], ...], kind: str | None, encoding: str | None) -> Document:
+def load_documents(
+    paths: tuple[str | os.PathLike[str], ...], kind: str | None, encoding: str | None, on_disk: bool | None = None
+) -> Document | Text:
     """Load documents; what takes longer than a second is told on standard error, in one line that changes.
 
     Raises:
@@ -48,7 +51,7 @@ def load_documents(paths: tuple[str | os.PathLike[str], ...], kind: str | None, 
         _write("Loading " + what)
 
     try:
-        document = load(*paths, kind=kind, encoding=encoding, tell=tell)
+        document = load(*paths, kind=kind, encoding=encoding, tell=tell, on_disk=on_disk)
     except BaseException:
         if told:
             _write("Loading was given up: nothing is loaded.", end="\n")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from rlm_kernel.contexts.document import Document
+    from rlm_kernel.contexts.text import Text
     from rlm_kernel.namespace.calls import Calls
     from rlm_kernel.namespace.shell import Shell
     from rlm_kernel.namespace.wanted import Select
@@ -134,7 +135,8 @@ class Queries:
         name: str | None = "context",
         kind: str | None = None,
         encoding: str | None = None,
-    ) -> Document:
+        on_disk: bool | None = None,
+    ) -> Document | Text:
         """Load documents and make them the context.
 
         Args:
@@ -142,6 +144,7 @@ class Queries:
             name: The variable it becomes; ``None`` sets none.
             kind: The format, where the file's name does not tell it; ``"text"`` takes anything as it is.
             encoding: What a text is in, where that is neither UTF-8 nor UTF-16.
+            on_disk: Whether a text stays on disk (`Text`: searched there, not read); else where it is over 256 MB.
 
         Returns:
             The document, a text that knows where its pages, sections, rows and files are.
@@ -151,7 +154,7 @@ class Queries:
         """
         from rlm_kernel.namespace.loading import load_documents
 
-        document = load_documents(paths, kind, encoding)
+        document = load_documents(paths, kind, encoding, on_disk)
         if name is not None:
             self.user_ns()[name] = document
         return document

@@ -207,6 +207,9 @@ class Shell(ipykernel.zmqshell.ZMQInteractiveShell):
 
     def _showtraceback(self, etype: type[BaseException], evalue: BaseException, stb: list[str]) -> None:
         self.shown_error = evalue
+        if isinstance(evalue, TypeError) and "got 'Text'" in str(evalue):
+            # re takes only str; which methods do the same on a text on disk is not to be guessed.
+            stb = [*stb, "A text on disk is no str: context.search(pattern), .finditer(…), .findall(…); re on a slice."]
         super()._showtraceback(etype, evalue, stb)  # type: ignore[no-untyped-call]
 
     def show_rlm_error(
