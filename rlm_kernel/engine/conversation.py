@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rlm_kernel.engine.prompting import describe_context, describe_names, prompt, tagged
@@ -34,6 +34,8 @@ class Earlier:
     """Whether the model called it the answer; else it is what there was when a limit or the person ended the run."""
     cell: str | None = None
     """The notebook cell it was asked in."""
+    run: str | None = field(default=None, compare=False)
+    """The run that gave the answer."""
 
     def shortened(self) -> Earlier:
         """Give it as it is told."""

@@ -14,7 +14,7 @@ from rlm_kernel.trace.place import store_path
 from rlm_kernel.trace.tree import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rlm_kernel.engine.history import History
     from rlm_kernel.engine.recording import Recording
@@ -30,6 +30,8 @@ LOOK_BACK = 20
 """How many runs of a notebook are looked through for its last question."""
 MOST_RUNS = 200
 """Runs of a notebook that can be come back to."""
+DELETED = "deleted"
+"""In the details of a branch that a person does not want to see any more."""
 CUT_OFF = "Its process was killed before it ended."
 
 
@@ -130,6 +132,12 @@ class Keeping(Observer):
         if self._recording is not None:
             self._recording.run_ended(tree, node)
 
+    def removed(self, tree: Tree, node: Node, ids: Sequence[NodeId]) -> None:
+        """Note that a branch was deleted: it is not offered any more, and goes when old runs are deleted."""
+        if self._recording is not None:
+            node.details = {**node.details, DELETED: True}
+            self._recording.node_added(tree, node)
+
     # -- earlier runs ---------------------------------------------------------------------------------------------
 
     def asked(self, cell_id: str, question: str) -> Mapping[str, object] | None:
@@ -205,8 +213,8 @@ class Keeping(Observer):
 
 
 def is_question(row: RunRow) -> bool:
-    """Tell whether a run is a person's question, and not a call from one of their cells."""
-    return "opening" in row.details
+    """Tell whether a run is a person's question that was not deleted, and not a call from one of their cells."""
+    return "opening" in row.details and DELETED not in row.details
 
 
 def without(problem: StoreError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from rlm_kernel.engine.branches import BranchDict as BranchDict
 from rlm_kernel.engine.branches import Branches
 from rlm_kernel.engine.conversation import person_note
 from rlm_kernel.engine.course import TOLD, Course, split, turns_of
+from rlm_kernel.engine.guard import Clock, watched
 from rlm_kernel.engine.parse import with_cell
 from rlm_kernel.engine.quoting import QuoteDict as QuoteDict
 from rlm_kernel.engine.quoting import Restore, quote
@@ -86,6 +88,10 @@ class Rerunning(Branches):
     ) -> Node:
         raise NotImplementedError
 
+    def _switched(self, run: Node) -> None:
+        """Let later questions know the answer of this run, not of another branch."""
+        raise NotImplementedError
+
     @property
     def history(self) -> History:
         """What was done in the namespace."""
@@ -155,8 +161,10 @@ class Rerunning(Branches):
                 return False
             if not replay and not self._executor.can_restore(after(end)):
                 return False
+            self.control.begin()
             await self._go_to(end, include=True)
             self.here = run.run_id
+            self._switched(run)
             self.observers.node_changed(self.tree, run)
             return True
 
@@ -170,14 +178,24 @@ class Rerunning(Branches):
         now = after(self.history.current)
         parked = await self._executor.park(now)
         path = self.history.path(state, include=include)
+        back = go_back(state, self._executor, self._told(path), anyway=anyway, include=include, tell=self._tell_way)
         try:
-            await go_back(state, self._executor, self._told(path), anyway=anyway, include=include)
+            ended = await watched(back, self.control, Clock(None, self.control), self._executor.interrupt)
+            if ended.cause == "cancel":
+                raise asyncio.CancelledError
+            if ended.cause is not None:
+                raise InputError("Stopped before Python was back.", "Nothing was asked or changed.")
         except BaseException:
             if parked:
                 with suppress(NamespaceDied):
                     await self._executor.restore(now)
             raise
         self.here = None
+
+    def _tell_way(self, entry: Entry) -> None:
+        """Say what runs again."""
+        if entry.kind == "cell":
+            self.control.doing(f"Python to be back: {entry.name} runs again")
 
     def _leave(self) -> None:
         """Remember where the run whose state it is was left: with what the person has done since."""

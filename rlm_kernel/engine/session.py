@@ -363,10 +363,19 @@ class Session(Rerunning):
         node, cell = run.node, asking.cell_id
         if node.outcome != "answered":
             self._unfinished = Unfinished(asking, run)
-        places = [at for at, each in enumerate(self._earlier) if cell is not None and each.cell == cell]
-        new = [Earlier(asking.question, node.reply, node.outcome == "answered", cell).shortened()] if node.reply else []
-        at = places[0] if places else len(self._earlier)
-        self._earlier[at : at + len(places)] = new
+        self._tell_later(node, cell)
+
+    def _tell_later(self, node: Node, cell: CellId | None) -> None:
+        """Let later questions know an answer; it takes the place of the one that its cell, or its family, gave."""
+        family = {each["id"] for each in self.branches(node.id)}
+        mine = [each.run in family or (cell is not None and each.cell == cell) for each in self._earlier]
+        at = mine.index(True) if True in mine else len(self._earlier)
+        kept = [each for each, same in zip(self._earlier, mine, strict=True) if not same]
+        new = Earlier(node.prompt, node.reply, node.outcome == "answered", cell, node.id).shortened()
+        self._earlier = [*kept[:at], *([new] if node.reply else []), *kept[at:]]
+
+    def _switched(self, run: Node) -> None:
+        self._tell_later(run, run.cell_id)
 
     def _scope(self, settings: Settings, control: Control) -> Scope:
         return Scope(

@@ -163,3 +163,33 @@ async def test_a_call_below_the_same_context_and_one_with_another(talk: Talk) ->
     other = await talk.rerun(f"{run.id}/t1/c1", "reply", "other")
     assert other.reply == "otherfixed", "a child run of the same prompt with another context is another one"
     assert talk.asked == ["chain turn 2", "echo turn 1"]
+
+
+async def test_a_branch_ends_at_a_limit_goes_on_and_is_changed_after_that(talk: Talk, monkeypatch) -> None:
+    cells = [
+        "a = [llm_query('one')]",
+        "a.append(llm_query('two'))\nprint(a)",
+        "a.append(llm_query('three'))",
+        "FINAL(a)",
+    ]
+    monkeypatch.setitem(CELLS, "steps", cells)
+    run = await talk.ask("steps")
+    talk.endpoint.requests.clear()
+    branch = await talk.session.rerun(f"{run.id}/t2/c1", Edit("reply", "2"), settings=Settings(limits=Limits(turns=2)))
+    assert (branch.outcome, talk.asked) == ("limit", [])
+    whole = await talk.session.go_on(limits={"turns": 30})
+    assert (whole.outcome, talk.asked) == ("answered", ["steps turn 3", "steps turn 4"])
+    assert whole.reply.split() == run.reply.replace("[two]", "2").split()
+    last = await talk.rerun(f"{whole.id}/t3/c1", "reply", "3")
+    assert last.reply.split() == whole.reply.replace("[three]", "3").split()
+    assert [node.details.get("kept") for node in talk.tree.children(last.id)][:2] == [
+        f"{branch.id}/t1",
+        f"{branch.id}/t2",
+    ]
+    await talk.executor.run_person_cell("a.append('mine')")
+    assert await talk.session.switch(run.id)
+    shown = await talk.executor.run_person_cell("print(a)")
+    assert shown.outputs[0]["text"] == "['[one]', '[two]', '[three]']\n"
+    assert await talk.session.switch(last.id)
+    shown = await talk.executor.run_person_cell("print(a)")
+    assert shown.outputs[0]["text"] == "['[one]', '2', '3', 'mine']\n"
