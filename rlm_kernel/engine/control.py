@@ -34,7 +34,7 @@ class Control:
 
     - The person's side: `pause`, `resume`, `step`, `stop`, at any time; they do nothing where they make no sense. And
       `steer`: what they say to the model.
-    - The engine's side: `begin`, `gate`, `deciding`, `doing`, `heard`, `end`.
+    - The engine's side: `expect`, `begin`, `gate`, `deciding`, `doing`, `heard`, `end`.
     - Views read `state` and `waits_for`, and are called through `on_change`.
 
     It does not cancel anything itself: what runs watches `stopped`.
@@ -50,6 +50,7 @@ class Control:
         self._doing = ""
         self._steps = 0
         self._stepping = False
+        self._expected = self._stop_early = False
         self._changed = asyncio.Event()
         self._gates: list[Where] = []
         self._decisions: list[str] = []
@@ -97,8 +98,10 @@ class Control:
             self._wake()
 
     def stop(self) -> None:
-        """End the run with what there is."""
-        if self._state in ("running", "paused"):
+        """End the run with what there is; one that is expected ends as soon as it begins."""
+        if self._state == "idle" and self._expected:
+            self._stop_early = True
+        elif self._state in ("running", "paused"):
             self.stopped.set()
             self._set("stopping")
 
@@ -118,12 +121,19 @@ class Control:
             self._tell()
         return texts
 
+    def expect(self, run: bool) -> None:
+        """Say whether a run is about to begin: Stop counts from now on, though there is nothing to stop yet."""
+        self._expected, self._stop_early = run, False
+
     def begin(self) -> None:
         """Start with a new run."""
         self._steps, self._stepping, self._held = 0, False, 0.0
         self._doing = ""
         self.stopped.clear()
         self._set("running")
+        if self._stop_early:
+            self._stop_early = False
+            self.stop()
 
     def end(self) -> None:
         """The run is over."""

@@ -68,7 +68,8 @@ async def _quote(scope: Scope, nodes: list[Node], schema: str | None) -> CallsQu
     """Say what these will take that are not in the memo; nothing is reserved."""
     first, model = nodes[0], nodes[0].model or ""
     if first.kind == "run":
-        known = 0 if scope.fresh else sum(scope.memo.find(_key_of_child(node)) is not None for node in nodes)
+        read = not scope.fresh and scope.models.endpoint_of(model) is not None
+        known = sum(scope.memo.find(_key_of_child(node)) is not None for node in nodes) if read else 0
         return CallsQuoteDict(calls=len(nodes), cached=known, tokens=None, cost_usd=None, model=model, kind="rlm")
     requests = [ModelRequest(model, (Message("user", node.prompt),), schema=schema) for node in nodes]
     new = await _not_in_memo(scope, requests)
@@ -121,7 +122,7 @@ def note_answered(scope: Scope, child: Node) -> None:
         child: Its node.
     """
     key, request = _key_of_child(child), _request_of_child(child)
-    if scope.memo.find(key) is None:
+    if scope.models.endpoint_of(request.model) is not None and scope.memo.find(key) is None:
         scope.memo.keep(key, request, ModelReply("answered", Usage(), request.model))
 
 

@@ -88,6 +88,7 @@ class Answering:
 
     async def ask(self, code: str, parent: Message, ident: Ident, cell_id: str | None, allow_stdin: bool) -> Json:
         """Answer a ``%%rlm`` cell; gives the content of its reply."""
+        self._desk.session.control.expect(True)
         execution_count = await self._kernel.reserve_count(code)
         if magics.wants_help(code):
             page = {"source": "page", "data": {"text/plain": magics.help_text()}, "start": 0}
@@ -106,6 +107,7 @@ class Answering:
             return self._refuse(run, RlmError(f"The kernel failed: {type(error).__name__}: {error}"))
         finally:
             self._answering = ""
+            self._desk.session.control.expect(False)
             self._cells.expect(None)
             self._cells.run = None
 

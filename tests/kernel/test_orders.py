@@ -92,3 +92,22 @@ def test_limits_are_raised_in_place(k: LiveKernel, tmp_path: Path) -> None:
     ran = k.run("%rlm continue --max-turns 20")  # what holds otherwise, but not for this question
     assert ran.status == "ok"
     assert k.run("counted").result == "2"
+
+
+def test_stop_counts_before_anything_is_asked(kernelspecs: Path, tmp_path: Path) -> None:
+    from jupyter_client.manager import start_new_kernel
+
+    from tests.conftest import LiveKernel, stop_kernel
+
+    kernel = LiveKernel(*start_new_kernel(kernel_name="rlm", startup_timeout=60))
+    try:
+        kernel.run("context = 'text'")
+        model = script(tmp_path, cell("1"), final("A."), chunk=1, delay=0.2)
+        msg_id = kernel.send(f"%%rlm --model {model}\nWho?")
+        kernel.wait_for(lambda: any(each["msg_type"] == "execute_input" for each in kernel.of_parent(msg_id)))
+        kernel.manager.interrupt_kernel()  # while the engine is being loaded
+        ran = kernel.finish(msg_id)
+        assert ran.error["ename"] == "RunStopped"
+        assert "0 in" in str(ran.of("update_display_data")[-1])
+    finally:
+        stop_kernel(kernel)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -36,11 +36,13 @@ def root(messages: Messages) -> str:
     return f"Next.\n\n```python\n{code}\n```"
 
 
-async def ask(endpoint: FakeEndpoint, limits: Limits, memo: Memo | None = None) -> tuple[Tree, list[Node]]:
+async def ask(
+    endpoint: FakeEndpoint, limits: Limits, memo: Memo | None = None, **settings: Any
+) -> tuple[Tree, list[Node]]:
     endpoint.is_root = lambda body: any("<question>" in str(message["content"]) for message in body["messages"])
     endpoint.root(root)
     executor, models = ProcessExecutor(), Registry(endpoint.environ)
-    session = Session(executor, models, Settings(limits=limits), memo=memo, pool=WarmPool(executor.process))
+    session = Session(executor, models, Settings(limits=limits, **settings), memo=memo, pool=WarmPool(executor.process))
     try:
         await executor.start()
         await executor.run_person_cell("context = 'the whole'")

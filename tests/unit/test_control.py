@@ -119,6 +119,26 @@ async def test_stop_opens_gates_with_stopped() -> None:
     await control.gate("call")
 
 
+async def test_a_stop_before_the_run_begins_holds_for_it_and_for_no_other() -> None:
+    control = Control()
+    control.expect(True)
+    control.stop()
+    assert control.state == "idle"
+    control.begin()
+    assert control.state == "stopping"
+    with pytest.raises(Stopped):
+        await control.gate("call")
+    control.end()
+    control.begin()
+    assert control.state == "running"
+    control.end()
+    control.expect(True)
+    control.stop()
+    control.expect(False)
+    control.begin()
+    assert control.state == "running"
+
+
 async def test_nothing_happens_where_no_run_lasts() -> None:
     control = Control()
     for command in (control.pause, control.resume, control.step, control.stop):
