@@ -68,7 +68,11 @@ def load(
 def _on_disk(path: str, kind: str | None, encoding: str | None, wanted: bool | None) -> Text | None:
     """Open a text that stays on disk; ``None`` where it is to be loaded, or is none."""
     file = Path(path).expanduser()
-    if wanted is False or not file.is_file() or (wanted is None and file.stat().st_size <= MAX_BYTES):
+    try:
+        small = not file.is_file() or (wanted is None and file.stat().st_size <= MAX_BYTES)
+    except (OSError, RuntimeError, ValueError):
+        return None  # loading it will say what is wrong
+    if wanted is False or small:
         return None
     named = BUILT_IN.get(file.suffix.lower())
     if encoding is not None or (kind or (named.kind if named else "text")) not in MAPPED:

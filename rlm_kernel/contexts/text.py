@@ -87,6 +87,8 @@ class Text:
             ContextError: It is not UTF-8.
         """
         size, counted, at = len(self._map), 0, 0
+        if b"\0" in self._map[:BLOCK]:
+            raise ContextError(f"{self.name} is no text: there are zero bytes in it.", "Is it the right file?")
         chars, places = array("Q"), array("Q")
         while at < size:
             chars.append(counted)

@@ -228,10 +228,24 @@ def test_what_is_no_path_is_told(path):
 
 
 def test_a_huge_file_is_refused_before_it_is_read(tmp_path, monkeypatch):
-    with (tmp_path / "huge.txt").open("wb") as file:
-        file.truncate(loading.MAX_BYTES + 1)
-    with pytest.raises(ContextError, match=r"huge\.txt is too large: 256 MB"):
+    for name in ("huge.txt", "huge.pdf"):
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(loading.MAX_BYTES + 1)
+    with pytest.raises(ContextError, match=r"huge\.txt is no text: there are zero bytes in it"):
         load(tmp_path / "huge.txt")
+    with pytest.raises(ContextError, match=r"huge\.pdf is too large: 256 MB"):
+        load(tmp_path / "huge.pdf")
+
+
+def test_a_text_over_the_limit_stays_on_disk(tmp_path, monkeypatch):
+    (tmp_path / "big.log").write_text("a line\n" * 100)
+    (tmp_path / "big.json").write_text("[1]")
+    monkeypatch.setattr(loading, "MAX_BYTES", 500)
+
+    assert (type(load(tmp_path / "big.log")).__name__, load(tmp_path / "big.log").line_count) == ("Text", 100)
+    assert type(load(tmp_path / "big.json")).__name__ == "Document"
+    with pytest.raises(ContextError, match=r"big\.json cannot stay on disk"):
+        load(tmp_path / "big.json", on_disk=True)
 
 
 def test_a_document_needs_no_file():
