@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from rlm_kernel.engine.parse import with_cell
 from rlm_kernel.engine.prompting import prompt, tagged
-from rlm_kernel.engine.reuse import Reuse, asked_model
+from rlm_kernel.engine.reuse import Reuse, asked_model, sample_of
 from rlm_kernel.engine.turns import code_label
 
 if TYPE_CHECKING:
+    from rlm_kernel.engine.conversation import Conversation
     from rlm_kernel.engine.edits import Edit
+    from rlm_kernel.engine.occurrences import Occurrences
     from rlm_kernel.engine.reuse import Change
     from rlm_kernel.ids import NodeId
     from rlm_kernel.trace.records import Node
@@ -41,6 +43,11 @@ class Start:
     passes: bool = False
     """Whether the cell needs no approval: the person wrote it, or approved it before."""
     details: Mapping[str, object] = field(default_factory=dict)
+
+    def count(self, conversation: Conversation, numbers: Occurrences) -> None:
+        """Count the request that is not made."""
+        if self.original is not None:
+            numbers.claim(conversation.request(asked_model(self.original)), sample_of(self.original))
 
     @property
     def edited(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rlm_kernel.engine.compaction import HISTORY, said_so_far, taken_over
@@ -10,7 +9,7 @@ from rlm_kernel.engine.course import TOLD, hint_note, runs_of
 from rlm_kernel.engine.executor import CellRequest
 from rlm_kernel.engine.reuse import Reuse, as_it_was, asked_model, claim, sample_of, source
 from rlm_kernel.engine.shown import shown
-from rlm_kernel.engine.turns import UNUSABLE, write_down
+from rlm_kernel.engine.turns import UNUSABLE, Past, write_down
 from rlm_kernel.errors import Diverged
 from rlm_kernel.ids import NodeId, child_id, new_cell_id
 from rlm_kernel.trace.entries import Entry
@@ -25,25 +24,6 @@ if TYPE_CHECKING:
 
 COMPARED = 80
 """Characters of an output in a message."""
-
-
-@dataclass(slots=True)
-class Past:
-    """What a run must know of the turns it has had."""
-
-    turns: int = 0
-    """Begun."""
-    told: int = 0
-    """Of these, told what came of them."""
-    unusable: int = 0
-    """Replies in a row that could not be used."""
-    last_code: str = ""
-    best: str = ""
-    """The best answer so far."""
-    counts: list[int] = field(default_factory=list)
-    """Execution counts of the cells."""
-    last: Node | None = None
-    """The turn whose outcome the model was told last."""
 
 
 class Retelling:
@@ -67,7 +47,7 @@ class Retelling:
         self._rooms = _rooms(course)
 
     async def go(self, queries: Queries, executor: Executor, past: Past) -> None:
-        """Take everything over.
+        """Take everything over; what goes wrong in a child run ends the whole question: it is no answer to anybody.
 
         Args:
             queries: The run's.
@@ -77,6 +57,14 @@ class Retelling:
         Raises:
             Diverged: A cell does not show what it showed.
         """
+        try:
+            await self._go(queries, executor, past)
+        except Diverged as problem:
+            self._course.change.failed = problem
+            self._scope.control.stop()
+            raise
+
+    async def _go(self, queries: Queries, executor: Executor, past: Past) -> None:
         self._say_first()
         for original in self._course.turns:
             await self._make_room(past.turns + 1, executor)

@@ -19,11 +19,19 @@ from rlm_kernel.engine.executor import AnswerState, CellRequest, CellResult
 from rlm_kernel.engine.guard import Clock, watched
 from rlm_kernel.engine.news import News
 from rlm_kernel.engine.prompting import prompt
-from rlm_kernel.engine.retelling import Past, Retelling
-from rlm_kernel.engine.reuse import asked_model, sample_of
-from rlm_kernel.engine.shown import shown
-from rlm_kernel.engine.turns import UNUSABLE, Written, cell_notes, in_same_words, write_down
-from rlm_kernel.errors import BadReplyError, Diverged, LimitExceeded, ModelError, NamespaceDied, RlmError
+from rlm_kernel.engine.retelling import Retelling
+from rlm_kernel.engine.turns import (
+    UNUSABLE,
+    Past,
+    Written,
+    cell_notes,
+    in_same_words,
+    is_answered,
+    take_result,
+    twice_unusable,
+    write_down,
+)
+from rlm_kernel.errors import LimitExceeded, ModelError, NamespaceDied, RlmError
 from rlm_kernel.ids import child_id, new_cell_id
 from rlm_kernel.messages import Message
 from rlm_kernel.trace.records import Node, Outcome, Status
@@ -151,13 +159,7 @@ class Run:
             return
         self._change = course.change
         retelling = Retelling(course, self._scope, self.node, self._conversation)
-        try:
-            ended = await watched(retelling.go(self._queries, self._executor, self._past), self._control, self._clock)
-        except Diverged as problem:
-            # In a child run this is no answer to anybody: the whole question ends.
-            course.change.failed = problem
-            self._control.stop()
-            raise
+        ended = await watched(retelling.go(self._queries, self._executor, self._past), self._control, self._clock)
         if ended.cause:
             self._give_up(ended.cause)
         for cell in course.person_cells:
@@ -308,11 +310,9 @@ class Run:
 
     def _take(self, written: Written, start: Start) -> FinishReason:
         """Take a reply that nobody is asked for."""
-        node, original = written.node, start.original
-        node.cached = True
-        if original is not None:
-            node.model = original.model
-            self._scope.numbers.claim(self._conversation.request(asked_model(original)), sample_of(original))
+        start.count(self._conversation, self._scope.numbers)
+        written.node.cached = True
+        written.node.model = start.original.model if start.original is not None else self._model
         written.end(start.reply or "")
         return "stop"
 
@@ -343,11 +343,7 @@ class Run:
         node.status = "done"
         node.error = f"No cell was run: {UNUSABLE[name]}."
         if self._past.unusable > 1:
-            raise BadReplyError(
-                f"Two replies of {self._model} in a row could not be used; in the last {UNUSABLE[name]}.",
-                "Ask again in other words, or with another model (%rlm --model NAME).",
-                model=self._model,
-            )
+            raise twice_unusable(self._model, name)
         self._tell(node, written.text, None, [prompt(name)], unrun=name)
 
     async def _run_cell(self, written: Written, code: str, start: Start) -> None:
@@ -364,9 +360,9 @@ class Run:
         request = CellRequest(node.id, node.cell_id or new_cell_id(), to_run)
         ended = await watched(self._executor.run_cell(request), self._control, self._clock, self._interrupt)
         result = ended.result or CellResult("stopped", AnswerState(content=self._past.best, ready=False))
-        self._keep(node, result)
+        take_result(node, result, self._past, self._scope.numbers)
         self._scope.observers.cell_ended(node, result)
-        if self._is_answered(result):
+        if is_answered(result):
             self._end("answered")
         elif ended.cause or result.status == "stopped":
             node.status = "stopped"
@@ -379,28 +375,6 @@ class Run:
         # The cell first: it should see the interrupt, not failed calls that it might take for results.
         self._executor.interrupt()
         self._queries.cancel()
-
-    def _keep(self, node: Node, result: CellResult) -> None:
-        if result.execution_count is not None:
-            self._past.counts.append(result.execution_count)
-        node.output = shown(result.outputs, cells=self._past.counts)
-        node.execution_count, node.entry = result.execution_count, result.entry
-        node.status = {"ok": "done", "error": "done", "stopped": "stopped", "died": "failed"}[result.status]  # type: ignore[assignment]
-        if result.status == "error":
-            node.error = next((line for line in reversed(node.output.splitlines()) if line.strip()), "The cell failed.")
-        elif result.status == "died":
-            node.error = "The Python process ended in this cell; the state before it is back."
-            # So is the count of what was asked: the same requests, made again, find the replies they had.
-            self._scope.numbers.rewind()
-        best = result.answer["content"]
-        if best.strip() and best != self._past.best:
-            self._past.best = best
-            if not self._is_answered(result):
-                node.details = {**node.details, "answer": best}
-
-    def _is_answered(self, result: CellResult) -> bool:
-        answer = result.answer
-        return result.status == "ok" and answer["ready"] and bool(answer["content"].strip())
 
     def _give_up(self, cause: Cause | None) -> NoReturn:
         if cause == "seconds":

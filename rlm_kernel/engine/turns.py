@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rlm_kernel.engine.control import Stopped
 from rlm_kernel.engine.parse import ReplySplitter, final_cell
 from rlm_kernel.engine.prompting import prompt
-from rlm_kernel.errors import RequestRefusedError
+from rlm_kernel.engine.shown import shown
+from rlm_kernel.errors import BadReplyError, RequestRefusedError
 from rlm_kernel.messages import Message, ModelReply, ModelRequest
 from rlm_kernel.models.memo import request_key
 from rlm_kernel.trace.records import one_line
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rlm_kernel.engine.executor import CellResult
+    from rlm_kernel.engine.occurrences import Occurrences
     from rlm_kernel.engine.scope import Scope
     from rlm_kernel.messages import FinishReason
     from rlm_kernel.trace.records import Node
@@ -29,6 +32,25 @@ UNUSABLE = {
     "repeated": "it repeated the cell before",
     "cut_off": "it reached the limit of its length before the cell was complete",
 }
+
+
+@dataclass(slots=True)
+class Past:
+    """What a run must know of the turns it has had."""
+
+    turns: int = 0
+    """Begun."""
+    told: int = 0
+    """Of these, told what came of them."""
+    unusable: int = 0
+    """Replies in a row that could not be used."""
+    last_code: str = ""
+    best: str = ""
+    """The best answer so far."""
+    counts: list[int] = field(default_factory=list)
+    """Execution counts of the cells."""
+    last: Node | None = None
+    """The turn whose outcome the model was told last."""
 
 
 class Written:
@@ -109,6 +131,48 @@ class Written:
         for piece in self._splitter.feed(text):
             self._scope.observers.turn_text(self.node, *piece)
         self.node.reply = self._splitter.text
+
+
+def take_result(node: Node, result: CellResult, past: Past, numbers: Occurrences) -> None:
+    """Write into a turn what its cell did.
+
+    Args:
+        node: The turn.
+        result: What it did.
+        past: Learns the best answer so far, and the cell's count.
+        numbers: Of the run's requests.
+    """
+    if result.execution_count is not None:
+        past.counts.append(result.execution_count)
+    node.output = shown(result.outputs, cells=past.counts)
+    node.execution_count, node.entry = result.execution_count, result.entry
+    node.status = {"ok": "done", "error": "done", "stopped": "stopped", "died": "failed"}[result.status]  # type: ignore[assignment]
+    if result.status == "error":
+        node.error = next((line for line in reversed(node.output.splitlines()) if line.strip()), "The cell failed.")
+    elif result.status == "died":
+        node.error = "The Python process ended in this cell; the state before it is back."
+        # So is the count of what was asked: the same requests, made again, find the replies they had.
+        numbers.rewind()
+    best = result.answer["content"]
+    if best.strip() and best != past.best:
+        past.best = best
+        if not is_answered(result):
+            node.details = {**node.details, "answer": best}
+
+
+def is_answered(result: CellResult) -> bool:
+    """Tell whether a cell has given the final answer."""
+    answer = result.answer
+    return result.status == "ok" and answer["ready"] and bool(answer["content"].strip())
+
+
+def twice_unusable(model: str, name: str) -> BadReplyError:
+    """Say why a run ends whose model writes nothing that can be run."""
+    return BadReplyError(
+        f"Two replies of {model} in a row could not be used; in the last {UNUSABLE[name]}.",
+        "Ask again in other words, or with another model (%rlm --model NAME).",
+        model=model,
+    )
 
 
 def cell_notes(result: CellResult) -> list[str]:
