@@ -117,7 +117,7 @@ def test_a_risky_cell_says_why_and_is_approved_by_key(
 
 def test_what_waits_unfolds_the_working(notebook: Callable[..., LabPage], script: Callable[..., str]) -> None:
     """Folded cells show again when one of them asks something."""
-    asks = "import time\ntime.sleep(1.5)\nname = input('Whose lamp? ')\nprint('of', name)"
+    asks = "import time\ntime.sleep(1.5)\nname = input('Whose lamp? ')\nprint('of', name)\ntime.sleep(2)"
     model = script(cell(asks), cell("open('x', 'w')"), DONE)
     page = ask(notebook(SETUP, f"%%rlm --approve risky --model {model}\nWhat colour?"))
     fold = page.page.locator(".rlm-RunBar-fold")
