@@ -10,6 +10,7 @@ import pytest
 from rlm_kernel.engine.edits import Edit
 from rlm_kernel.engine.session import Session
 from rlm_kernel.engine.settings import Settings
+from rlm_kernel.errors import InputError
 from rlm_kernel.host.executor import ProcessExecutor
 from rlm_kernel.host.pool import WarmPool
 from rlm_kernel.models.memo import Memo
@@ -193,3 +194,31 @@ async def test_a_branch_ends_at_a_limit_goes_on_and_is_changed_after_that(talk: 
     assert await talk.session.switch(last.id)
     shown = await talk.executor.run_person_cell("print(a)")
     assert shown.outputs[0]["text"] == "['[one]', '2', '3', 'mine']\n"
+
+
+async def test_samples_schemas_and_twins(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = iter(range(100))
+    talk.endpoint.sub(lambda said: f'{{"n": {next(numbers)}}}' if "number" in said else f"{said} {next(numbers)}")
+    cells = [
+        "shape = {'type': 'object', 'properties': {'n': {'type': 'integer'}}, 'required': ['n']}\n"
+        "a = llm_query('number', schema=shape)\nb = llm_query_batched(['sample'], n=3)\n"
+        "c = rlm_query_batched(['twin', 'twin'], ['x', 'x'])\nprint(a, *b, *c)",
+        "FINAL(str(a) + ' ' + ' '.join(map(str, b)) + ' ' + ' '.join(c))",
+    ]
+    monkeypatch.setitem(CELLS, "many", cells)
+    monkeypatch.setitem(CELLS, "twin", ["d = llm_query('inner')", "FINAL(d)"])
+    run = await talk.ask("many")
+    assert run.outcome == "answered", run.error
+    calls = [node.id.rpartition("/")[2] for node in talk.tree.children(f"{run.id}/t1")]  # type: ignore[arg-type]
+    assert calls == ["c1", "c2", "c3", "c4", "r1", "r2"]
+    with pytest.raises(InputError, match="does not fit the schema"):
+        await talk.rerun(f"{run.id}/t1/c1", "reply", '{"n": "x"}')
+    typed = await talk.rerun(f"{run.id}/t1/c1", "reply", '{"n": 77}')
+    assert (talk.asked, "77" in typed.reply) == (["many turn 2"], True)
+    second = await talk.rerun(f"{run.id}/t1/c2", "again")
+    assert talk.asked == ["many turn 2", "sample"]
+    before, after = (talk.tree[f"{each.id}/t1/c4"].reply for each in (run, second))  # type: ignore[index]
+    assert before == after
+    twin = await talk.rerun(f"{run.id}/t1/r2/t1", "again")
+    assert talk.asked == ["twin turn 1"], "its call is known: the second twin's, not the first's"
+    assert twin.reply == run.reply
