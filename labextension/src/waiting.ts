@@ -92,11 +92,18 @@ export class Decisions implements WaitingActions {
       if (place) {
         this._session.follow.grown(place);
       }
-      setTimeout(() => {
-        if (place && this._told.has(waits.id) && !hooks.sees(place)) {
+      // Twice: while the theme changes nothing is where it will be.
+      const look = (again: boolean) => {
+        if (!place || !this._told.has(waits.id) || hooks.sees(place)) {
+          return;
+        }
+        if (again) {
+          setTimeout(() => look(false), LOOK_MS);
+        } else {
           this._told.set(waits.id, this._notify(place));
         }
-      }, LOOK_MS);
+      };
+      setTimeout(() => look(true), LOOK_MS);
     }
     for (const [id, shown] of [...this._told].filter(([key]) => !now.has(key))) {
       this._told.delete(id);
