@@ -34,8 +34,10 @@ class Work:
         self.panel: Locator = page.page.locator(PANEL)
 
     def choose(self, text: str, nth: int = 0) -> None:
-        row = self.panel.locator("[role=treeitem]", has_text=text).nth(nth)
-        row.click()
+        """Choose a line of the tree, counted from its top."""
+        self.panel.locator("[role=tree]").focus()
+        self.page.keyboard.press("Home")
+        self.panel.locator("[role=treeitem]", has_text=text).nth(nth).click()
         self.page.wait_for_selector(f"{PANEL} .rlm-detail .rlm-part:visible")
 
     def open_batch(self, nth: int = 0) -> None:
@@ -149,20 +151,20 @@ def switch_and_delete(at: Work) -> None:
 def test_each_kind_of_edit_makes_its_branch(work: Callable[..., Work]) -> None:
     at = work(LOOK, BATCH, DONE, FEW, DONE, DONE, DONE, DONE)
     at.wait_answer("0 whales")
-    at.choose("I ask.")
+    at.choose("replies = llm")
     at.rerun("Ask again…")
     at.wait_answer("7 whales")
     at.open_batch()
     at.choose("part 3")
     at.rerun("Type the reply…", "whale")
     at.wait_answer("1 whales")
-    at.choose("I ask.")
+    at.choose("replies = llm")
     at.rerun("Edit the code…", "replies = ['whale'] * 9")
     at.wait_answer("9 whales")
-    at.choose("I ask.")
+    at.choose("replies = llm")
     at.rerun("Type the reply…", "Typed.\n```python\nreplies = ['whale'] * 5\n```")
     at.wait_answer("5 whales")
-    at.choose("Done.")
+    at.choose("replies = llm")
     at.rerun("Insert a hint…", "Count twice.")
     at.wait_branches(6)
     assert at.lab.errors == []
@@ -171,7 +173,7 @@ def test_each_kind_of_edit_makes_its_branch(work: Callable[..., Work]) -> None:
 def test_a_form_keeps_what_was_written_and_shows_what_is_wrong(work: Callable[..., Work]) -> None:
     at = work(LOOK, BATCH, DONE)
     at.wait_answer("0 whales")
-    at.choose("I ask.")
+    at.choose("replies = llm")
     at.button("Edit the code…").click()
     area = at.panel.locator(".rlm-form textarea")
     area.press("Control+Home")
@@ -246,7 +248,7 @@ def test_cells_wait_to_be_approved_edited_or_rejected(work: Callable[..., Work])
     at.wait_answer("0 whales")
     assert any("edited by hand" in cell["text"] for cell in at.lab.model_cells())
     assert not (at.lab.lab.root / "by-the-model.txt").exists()
-    at.choose("I write.", nth=1)
+    at.choose("print('edited")
     assert "No files, please." in at.panel.locator(".rlm-detail").inner_text()
     assert at.lab.errors == []
 

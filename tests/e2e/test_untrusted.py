@@ -92,10 +92,11 @@ def page(lab: Lab, tab: Callable[[], LabPage], write_notebook: Callable[..., str
 def approve_all(page: Watched, cells: int) -> None:
     for _ in range(cells):
         card = page.panel.locator(".rlm-card")
-        card.get_by_role("button", name="Approve", exact=True).wait_for(timeout=60_000)
+        card.wait_for(timeout=60_000)
         page.check()
+        name = card.get_attribute("aria-labelledby")
         card.get_by_role("button", name="Approve", exact=True).click()
-        card.wait_for(state="detached", timeout=60_000)
+        page.panel.locator(f"[aria-labelledby={name}]").wait_for(state="detached", timeout=60_000)
 
 
 def test_hostile_texts_stay_texts(page: Watched) -> None:
@@ -106,32 +107,86 @@ def test_hostile_texts_stay_texts(page: Watched) -> None:
     page.check()
     page.lab.shot("untrusted-answer")
     see_each_node(page)
+    see_five_million_characters(page)
+    make_and_compare_branches(page)
     for tab in ("Timeline", "Document", "Scaling", "Branches", "Detail"):
         page.panel.get_by_role("tab", name=tab).click()
         page.check()
     saved_and_reloaded(page)
 
 
+def see_five_million_characters(page: Watched) -> None:
+    page.panel.locator("[role=treeitem][data-kind=call]", has_text="wwww").or_(
+        page.panel.locator("[role=treeitem][data-kind=call]")
+    ).last.click()
+    part = page.panel.locator(".rlm-part[data-part=prompt]")
+    part.locator(".rlm-more").click()
+    part.locator(".rlm-more", has_text="Show less").wait_for(timeout=60_000)
+    page.check()
+    assert part.locator("pre").evaluate("each => each.textContent.length") > LINE
+    page.panel.get_by_role("button", name="Edit the prompt…").click()
+    page.page.wait_for_function(
+        "length => document.querySelector('.rlm-form textarea').value.length > length", arg=LINE
+    )
+    page.check()
+    page.page.keyboard.press("Escape")
+
+
+def make_and_compare_branches(page: Watched) -> None:
+    page.panel.locator("[role=tree]").focus()
+    page.page.keyboard.press("End")
+    page.panel.get_by_role("button", name="Type the reply…").click()
+    page.panel.locator(".rlm-form textarea").fill(f"{BAD}\n```python\nFINAL({BAD!r} + '2')\n```")
+    page.panel.get_by_role("button", name="What will it cost?").click()
+    page.panel.locator(".rlm-quote-text").wait_for()
+    page.check()
+    page.panel.get_by_role("button", name="Run again").click()
+    page.panel.get_by_role("tab", name="Branches").click()
+    branch, card = page.panel.locator(".rlm-branch").nth(1), page.panel.locator(".rlm-card")
+    branch.or_(card).first.wait_for(timeout=60_000)
+    if card.count():
+        card.get_by_role("button", name="Approve", exact=True).click()
+    branch.wait_for(timeout=60_000)
+    page.lab.wait_idle()
+    branch.get_by_role("button", name="Name…").click()
+    branch.locator("input").fill(f"{IMAGE}\u202e")
+    page.page.keyboard.press("Enter")
+    branch.get_by_text("onerror").first.wait_for()
+    branch.get_by_role("button", name="Compare…").click()
+    page.check()
+    branch.get_by_role("button", name="Compare", exact=True).click()
+    page.panel.locator(".rlm-diff").first.wait_for()
+    page.check()
+    page.lab.shot("untrusted-compare")
+    branch.get_by_role("button", name="Delete…").click()
+    page.check()
+    page.page.keyboard.press("Escape")
+
+
 def see_each_node(page: Watched) -> None:
+    chosen = page.panel.locator("[role=treeitem][aria-selected=true]")
     page.panel.locator("[role=tree]").focus()
     page.page.keyboard.press("Home")
-    seen = 0
-    while seen < 20:
-        seen += 1
-        page.page.wait_for_selector(f"{PANEL} .rlm-detail")
+    seen: set[str | None] = set()
+    while True:
         page.check()
-        for part in page.panel.locator(".rlm-part:visible details:not([open]) > summary").all():
-            part.click()
-        page.check()
-        before = page.panel.locator("[role=treeitem][aria-selected=true]").get_attribute("aria-label")
-        page.panel.locator("[role=tree]").focus()
-        page.page.keyboard.press("ArrowRight")
-        if page.panel.locator("[role=treeitem][aria-selected=true]").get_attribute("aria-label") == before:
-            page.page.keyboard.press("ArrowDown")
-        if page.panel.locator("[role=treeitem][aria-selected=true]").get_attribute("aria-label") == before:
+        at = chosen.get_attribute("data-index")
+        if at in seen:
             break
+        seen.add(at)
+        page.page.wait_for_selector(f"{PANEL} .rlm-detail")
+        page.page.evaluate(
+            "() => document.querySelectorAll('.rlm-detail details').forEach(each => { each.open = true; })"
+        )
+        page.check()
+        page.panel.locator("[role=tree]").focus()
+        if chosen.get_attribute("aria-expanded") == "false":
+            page.page.keyboard.press("ArrowRight")
+            page.page.wait_for_timeout(200)
+        page.page.keyboard.press("ArrowDown")
+        page.page.wait_for_timeout(200)
     page.lab.shot("untrusted-detail")
-    assert seen > 8
+    assert len(seen) > 8
 
 
 def saved_and_reloaded(page: Watched) -> None:

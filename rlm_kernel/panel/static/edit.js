@@ -385,7 +385,8 @@ class EditForm {
   begun(state) {
     const run = state.lastRun();
     const isNew = run !== null && run.id !== this.lastBefore;
-    if (!isNew && state.control.state === 'idle') return false;
+    const goesOn = this.kind === 'continue' && state.control.state !== 'idle';
+    if (!isNew && !goesOn) return false;
     drafts.delete(this.key);
     this.close();
     if (isNew) this.ctx.choose(run.id, { reveal: true });
