@@ -177,7 +177,10 @@ async def measure(nodes: int, seconds: float, soak: float, shots: str = "") -> A
     fill(session, nodes)
     began = time.perf_counter()
     panel = PagePanel(session)
-    yield "making the widget, with its picture", (time.perf_counter() - began) * 1000, "ms"
+    yield "making the widget", (time.perf_counter() - began) * 1000, "ms"
+    if panel._feed._keeping is not None:
+        await panel._feed._keeping
+    yield "picture, made in the background", (time.perf_counter() - began) * 1000, "ms"
     yield "picture", len(panel.picture) / 1000, "kB"
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)

@@ -18,6 +18,7 @@ from rlm_kernel.panel.messages import (
     TextPart,
 )
 from rlm_kernel.panel.packing import pack, picture
+from rlm_kernel.trace.records import NodeSummary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -72,6 +73,7 @@ class Feed(Observer):
         self._asked = {node.model: None for node in session.tree if node.model}
         self._delta_timer: asyncio.TimerHandle | None = None
         self._picture_timer: asyncio.TimerHandle | None = None
+        self._keeping: asyncio.Task[None] | None = None
         self._closed = False
         session.control.on_change.append(self._schedule)
         session.gate.on_change.append(self._schedule)
@@ -86,6 +88,8 @@ class Feed(Observer):
             if timer is not None:
                 timer.cancel()
         self._delta_timer = self._picture_timer = None
+        if self._keeping is not None:
+            self._keeping.cancel()
 
     # ---- what a view asks for ----------------------------------------------------------------------------------
 
@@ -203,11 +207,29 @@ class Feed(Observer):
             self._schedule()
 
     def keep(self) -> None:
-        """Renew the kept picture now."""
+        """Renew the kept picture now, or as soon as one that is being made is done."""
         if self._picture_timer is not None:
             self._picture_timer.cancel()
             self._picture_timer = None
-        self._keep(picture(self._tree.skeleton(), time.time()))
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._keep(picture(self._tree.skeleton(), time.time()))
+            return
+        if self._keeping is None or self._keeping.done():
+            self._keeping = loop.create_task(self._make_picture())
+        else:
+            self._picture_in(PICTURE_DELAY)
+
+    async def _make_picture(self) -> None:
+        """Of ten thousand rows a picture takes a fifth of a second: the loop goes on meanwhile."""
+        ids, rows = [node.id for node in self._tree], list[NodeSummary]()
+        for start in range(0, len(ids), ROWS_A_PART):
+            rows += [self._tree.summary(each) for each in ids[start : start + ROWS_A_PART] if each in self._tree]
+            await asyncio.sleep(0)
+        made = await asyncio.to_thread(picture, rows, time.time())
+        if not self._closed:
+            self._keep(made)
 
     def _send_growth(self, node_id: NodeId) -> None:
         sent = self._sent.get(node_id)

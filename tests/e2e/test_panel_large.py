@@ -79,6 +79,7 @@ def test_two_views_are_alike_and_a_saved_one_can_only_be_read(chromium: str) -> 
             await one.wait_for_selector("[data-phase=gone] .rlm-phase:has-text('to be read only')")
             assert await one.locator(".rlm-menubox button").first.is_disabled()
             saved = await browser.new_page()
+            assert first.picture
             await open_page(saved, first, kept={"picture": first.picture})
             await saved.evaluate("() => { window.toKernel = () => 0; }")
             await saved.evaluate("([script, style]) => void window.open_panel(script, style)", [script(), style()])

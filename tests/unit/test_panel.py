@@ -149,6 +149,7 @@ async def test_a_panel_made_after_a_run_shows_it():
     session = make_session(DONE)
     await session.ask("How many?")
     panel = HeardPanel(session)
+    await until(lambda: panel.picture)
     assert [row["kind"] for row in rows_of(dict(unpack_picture(panel.picture)[0]))] == ["run", "turn"]
     panel.close()
 
@@ -159,6 +160,7 @@ async def test_ten_thousand_rows_make_a_small_picture_and_few_messages():
     session = make_session(DONE)
     fill(session, 10_000)
     panel = HeardPanel(session)
+    await until(lambda: panel.picture)
     assert len(panel.picture) < 400_000
     panel.say(kind="ready", view="a")
     await until(lambda: len(panel.of("snapshot")) == 10)
