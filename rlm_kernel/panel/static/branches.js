@@ -109,11 +109,7 @@ class BranchesView {
   /** What tells that the family may have changed: which questions there are, and how they ended. @param {StoreType} state */
   sign(state) {
     const runs = state.children(null).map(id => state.rows.get(id));
-    return JSON.stringify([
-      this.root,
-      state.phase,
-      runs.map(row => [row?.id, row?.outcome, row?.details?.branch?.name])
-    ]);
+    return JSON.stringify([this.root, state.phase, runs.map(row => [row?.id, row?.outcome, row?.branch?.name])]);
   }
 
   /** @param {StoreType} state @param {Branch} branch @param {Branch[]} all @param {string} why */

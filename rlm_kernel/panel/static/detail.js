@@ -185,7 +185,7 @@ class NodeDetail {
     const many = texts.messages.length > 1;
     parts.told.set(toldText(texts.details['told']));
     parts.messages.set(many ? texts.messages : []);
-    /** @param {TextPart} part @param {string} text @param {boolean} live */
+    /** @param {Exclude<TextPart, 'error'>} part @param {string} text @param {boolean} live */
     const fill = (part, text, live) => parts[part].set(text, texts.sizes[part] ?? text.length, live);
     fill('prompt', many ? '' : texts.prompt || (texts.messages[0]?.content ?? ''), false);
     fill('reply', texts.reply, grows);
@@ -238,7 +238,7 @@ class NodeDetail {
   /** @param {StoreType} state @param {Row} row */
   drawNotes(state, row) {
     const notes = noteTexts(row);
-    const branch = row.details?.branch;
+    const branch = row.branch;
     const drawn = JSON.stringify([notes, branch, state.rows.has(branch?.at ?? '')]);
     if (drawn === this.drawnNotes) return;
     this.drawnNotes = drawn;
@@ -312,7 +312,7 @@ function factsLine(state, row) {
 /** What being cached, kept or stale means, for people. @param {Row} row */
 function noteTexts(row) {
   const notes = [];
-  const kept = row.details?.kept;
+  const kept = row.kept;
   if (kept && row.kind === 'turn')
     notes.push('Kept from the run this one came of: not asked again, its cell was not run for it, nothing was paid.');
   else if (kept) notes.push('Kept from the run this one came of: its reply was taken over, nothing was paid.');
