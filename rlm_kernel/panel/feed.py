@@ -17,7 +17,7 @@ from rlm_kernel.panel.messages import (
     TextMessage,
     TextPart,
 )
-from rlm_kernel.panel.packing import pack, picture
+from rlm_kernel.panel.packing import pack, picture, row_of
 from rlm_kernel.trace.records import NodeSummary
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Feed(Observer):
         ids = [node.id for node in self._tree]
         starts = range(0, max(1, len(ids)), ROWS_A_PART)
         for part, start in enumerate(starts):
-            rows = [self._tree.summary(each) for each in ids[start : start + ROWS_A_PART] if each in self._tree]
+            rows = [row_of(self._tree, each) for each in ids[start : start + ROWS_A_PART] if each in self._tree]
             yield SnapshotMessage(
                 kind="snapshot",
                 view=view,
@@ -192,7 +192,7 @@ class Feed(Observer):
         grown, self._grown = {**self._grown, **{each: None for each in changed if each in self._sent}}, {}
         message = DeltaMessage(
             kind="delta",
-            nodes=[self._tree.summary(each) for each in changed if each in self._tree],
+            nodes=[row_of(self._tree, each) for each in changed if each in self._tree],
             removed=[each for each in changed if each not in self._tree],
             control=self._control(),
             now=time.time(),
@@ -214,7 +214,7 @@ class Feed(Observer):
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            self._keep(picture(self._tree.skeleton(), time.time()))
+            self._keep(picture([row_of(self._tree, node.id) for node in self._tree], time.time()))
             return
         if self._keeping is None or self._keeping.done():
             self._keeping = loop.create_task(self._make_picture())
@@ -225,7 +225,7 @@ class Feed(Observer):
         """Of ten thousand rows a picture takes a fifth of a second: the loop goes on meanwhile."""
         ids, rows = [node.id for node in self._tree], list[NodeSummary]()
         for start in range(0, len(ids), ROWS_A_PART):
-            rows += [self._tree.summary(each) for each in ids[start : start + ROWS_A_PART] if each in self._tree]
+            rows += [row_of(self._tree, each) for each in ids[start : start + ROWS_A_PART] if each in self._tree]
             await asyncio.sleep(0)
         made = await asyncio.to_thread(picture, rows, time.time())
         if not self._closed:

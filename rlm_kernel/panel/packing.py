@@ -13,8 +13,27 @@ from rlm_kernel.usage import UsageDict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from rlm_kernel.ids import NodeId
+    from rlm_kernel.trace.tree import Tree
+
 KEYS = [key for key in NodeSummary.__annotations__ if key not in ("usage", "total")] + ["usage", "total"]
 USAGE_KEYS = list(UsageDict.__annotations__)
+
+
+ROW_CHARS = 400
+"""Characters of an error, or of what a person changed, that a row carries; the detail of the node has all of it."""
+
+
+def row_of(tree: Tree, node_id: NodeId) -> NodeSummary:
+    """Give the row of a node as views get it, twenty times a second if need be: long texts cut."""
+    row = tree.summary(node_id)
+    if row["error"] is not None:
+        row["error"] = row["error"][:ROW_CHARS]
+    branch = row["branch"]
+    changed = branch["edit"].get("text") if branch is not None else None
+    if branch is not None and isinstance(changed, str) and len(changed) > ROW_CHARS:
+        row["branch"] = {**branch, "edit": {**branch["edit"], "text": changed[:ROW_CHARS]}}
+    return row
 
 
 def pack(rows: Iterable[NodeSummary]) -> PackedRows:

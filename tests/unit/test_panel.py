@@ -168,6 +168,20 @@ async def test_ten_thousand_rows_make_a_small_picture_and_few_messages():
     panel.close()
 
 
+async def test_a_row_carries_the_beginning_of_long_texts_only():
+    session = make_session(DONE)
+    panel = HeardPanel(session)
+    run = await session.ask("How many?")
+    run.error = "x" * 1_000_000
+    edit = {"kind": "reply", "text": "y" * 1_000_000}
+    run.details = {**run.details, "branch": {"of": "a", "at": "b", "edit": edit, "name": ""}}
+    row = rows_of(panel.ask("snapshot", kind="ready", view="a")["rows"])[0]
+    assert len(json.dumps(row)) < 5_000
+    assert row["branch"]["edit"]["kind"] == "reply"
+    assert len(panel.ask("detail", kind="detail", id=run.id)["texts"]["error"]) == feed.SHOWN_CHARS
+    panel.close()
+
+
 async def test_a_changed_model_is_told_once():
     session = make_session(LOOK, BATCH, DONE)
     panel = HeardPanel(session)
