@@ -86,17 +86,8 @@ class Rerun:
             InputError: It is not kept, or cannot be changed in this way.
             DryRun: Nothing else was wanted.
         """
-        from rlm_kernel.engine.branches import branch_of
-
-        wanted: str | None = self.run_id
-        while wanted is not None and wanted not in session.tree:
-            stored = keeping.tree_of(wanted)  # type: ignore[arg-type]
-            if stored is None:
-                break
-            (run,) = session.adopt(stored)
+        for run in session.adopt_family(self.run_id, keeping.tree_of):
             executor.history.adopt(keeping.entries(run.run_id))
-            mark, before = branch_of(run), run.details.get("continues")
-            wanted = mark["of"] if mark else before if isinstance(before, str) else None
         quote = session.quote(self.node_id, self.edit)
         if self.dry:
             raise DryRun(json.dumps(quote, indent=2), quote["text"])

@@ -11,6 +11,8 @@ from rlm_kernel.trace.compare import CompareDict, compare
 from rlm_kernel.trace.records import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rlm_kernel.engine.edits import EditDict
     from rlm_kernel.engine.history import Entry
     from rlm_kernel.engine.observer import Observers
@@ -123,6 +125,28 @@ class Branches:
         for run in new:
             self.tree.take(stored, run.id)
             self.observers.adopted(self.tree, run)
+        return new
+
+    def adopt_family(self, run_id: RunId, tree_of: Callable[[RunId], Tree | None]) -> list[Node]:
+        """Let a run of an earlier session be part of this one, with the runs that it came of or went on with.
+
+        Args:
+            run_id: The run.
+            tree_of: Gives a stored run with all its nodes.
+
+        Returns:
+            The runs that were not here yet.
+        """
+        new: list[Node] = []
+        wanted: str | None = run_id
+        while wanted is not None and wanted not in self.tree:
+            stored = tree_of(RunId(wanted))
+            if stored is None:
+                break
+            new += self.adopt(stored)
+            run = self.tree[NodeId(wanted)]
+            mark, before = branch_of(run), run.details.get("continues")
+            wanted = mark["of"] if mark else before if isinstance(before, str) else None
         return new
 
     def cell_edited(self, node_id: str, entry: Entry) -> list[NodeId]:

@@ -163,12 +163,10 @@ class Desk:
         return sum(self._adopt(run_id) for run_id in now if run_id not in self.session.tree)
 
     def _adopt(self, run_id: RunId) -> bool:
-        found = self.keeping.tree_of(run_id)
-        if found is None:
-            return False
-        self.session.adopt(found)
-        self._kernel.process.history.adopt(self.keeping.entries(run_id))
-        return True
+        found = self.session.adopt_family(run_id, self.keeping.tree_of)
+        for run in found:
+            self._kernel.process.history.adopt(self.keeping.entries(run.run_id))
+        return bool(found)
 
     async def close(self) -> None:
         """End the run that lasts and give back what is held."""

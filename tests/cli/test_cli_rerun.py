@@ -61,8 +61,6 @@ def test_edits_of_a_run_that_another_process_asked(asked, endpoint, folder, run_
     (folder / "code.py").write_text("FINAL('mine')")
     done = run("rerun", f"{run_id}/t2", "--code", "code.py", "--quiet")
     assert (done.returncode, done.stdout.strip(), endpoint.requests) == (0, "mine", [])
-    done = run("rerun", f"{run_id}/t3", "--again", "--quiet")
-    assert (done.stdout.strip(), len(endpoint.requests)) == ("2 of 20", 1)
     done = run("rerun", run_id, "--hint", "Hurry.", "--quiet")
     assert (done.stdout.strip(), len(endpoint.of("root")), len(endpoint.of("sub"))) == ("2 of 20", 3, 0)
     done = run("rerun", f"{run_id}/t2/c8", "--model", "other", "--quiet")
