@@ -26,7 +26,10 @@ PHRASE = 3
 """Words by which a passage that differs is looked for."""
 PHRASES, CANDIDATES = 12, 8
 AROUND = 400
-"""Characters of the document that are shown before and behind a passage."""
+"""Characters of the document that are shown before and behind a passage, where nothing else is asked for."""
+MOST_AROUND = 20_000
+LONGEST_SHOWN = 20_000
+"""Characters of a passage that are shown: a section may be a whole book."""
 
 _QUOTED = re.compile(
     r"“([^“”]{4,2000})”|„([^„“”]{4,2000})[“”]|«\s?([^«»]{4,2000}?)\s?»|(?<![\w\"])\"([^\"\n]{4,2000})\"(?!\w)",
@@ -448,6 +451,8 @@ class PassageDict(TypedDict):
     where: str
     before: str
     passage: str
+    left_out: int
+    """Characters at the end of the passage that are not given: it is too long."""
     after: str
     start: int
     end: int
@@ -456,18 +461,29 @@ class PassageDict(TypedDict):
     source: str
 
 
-def passage(context: object, start: int, end: int, source: str = "") -> PassageDict | None:
-    """Give a passage of the context with its surroundings; ``None`` where there is no such place."""
+def passage(context: object, start: int, end: int, source: str = "", around: int = AROUND) -> PassageDict | None:
+    """Give a passage of the context with its surroundings; ``None`` where there is no such place.
+
+    Args:
+        context: As in `look_up`.
+        start: Its first character.
+        end: Behind its last one.
+        source: Which of several documents.
+        around: Characters that are given before and behind it, at most `MOST_AROUND`.
+    """
+    around = max(0, min(around, MOST_AROUND))
     for name, text in _sources(context):
         if source and name != source:
             continue
         if not 0 <= start <= end <= len(text):
             return None
+        shown = min(end, start + LONGEST_SHOWN)
         return PassageDict(
             where=_where(name, text, start),
-            before=str(text[max(0, start - AROUND) : start]),
-            passage=str(text[start : min(end, start + 20_000)]),
-            after=str(text[end : end + AROUND]),
+            before=str(text[max(0, start - around) : start]),
+            passage=str(text[start:shown]),
+            left_out=end - shown,
+            after=str(text[end : end + around]),
             start=start,
             end=end,
             length=len(text),

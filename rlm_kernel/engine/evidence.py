@@ -6,8 +6,10 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from rlm_kernel.contexts.cover import share, strip
+from rlm_kernel.contexts.cover import merged, share, strip
+from rlm_kernel.engine.course import runs_of
 from rlm_kernel.engine.observer import Observer
+from rlm_kernel.engine.reuse import source
 from rlm_kernel.errors import RlmError
 from rlm_kernel.usage import count
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from rlm_kernel.contexts.citations import CitationDict
+    from rlm_kernel.contexts.landmarks import LandmarkDict
     from rlm_kernel.engine.executor import CellResult, Executor
     from rlm_kernel.ids import NodeId
     from rlm_kernel.trace.records import Node
@@ -29,13 +32,14 @@ AT_ONCE = 200_000
 MOST_SPANS = 5_000
 """Parts that are kept with their readers; of more, only the picture."""
 CELLS = 400
+Span = tuple[int, int]
 
 
 class CoverageDict(TypedDict):
     """Which parts of the context calls have read."""
 
     length: int
-    """Characters of the context."""
+    """Characters of the context; 0: it is no text."""
     share: float
     """How much of it was read, from 0 to 1."""
     calls: int
@@ -45,6 +49,24 @@ class CoverageDict(TypedDict):
     spans: list[tuple[int, int, str]]
     """Start, end and reading node, in characters of the context; incomplete where ``complete`` is false."""
     complete: bool
+    name: str
+    """Of the document; may be empty."""
+    mark: str
+    """By which the context is known again."""
+    landmarks: list[LandmarkDict]
+    """Where its files, sections and pages begin."""
+
+
+class Context(TypedDict):
+    """What is known of the context that calls read."""
+
+    length: int
+    name: str
+    mark: str
+    landmarks: list[LandmarkDict]
+
+
+NO_CONTEXT = Context(length=0, name="", mark="", landmarks=[])
 
 
 class Evidence(Observer):
@@ -59,10 +81,12 @@ class Evidence(Observer):
     """
 
     def __init__(self, executor: Executor, tree: Tree) -> None:
-        self._executor = executor
+        self.executor = executor
+        """Has the context."""
         self._tree = tree
-        self._spans: dict[NodeId, list[tuple[int, int]]] = {}
-        self._length = 0
+        self._spans: dict[NodeId, list[Span]] = {}
+        self._context: Context | None = None
+        """The one that was looked through last."""
         self._work: asyncio.Task[None] | None = None
         self._due: dict[NodeId, None] = {}
 
@@ -79,18 +103,23 @@ class Evidence(Observer):
             batch: list[Node] = []
             chars = 0
             for node_id in list(self._due):
+                if node_id not in self._tree:  # its branch was deleted
+                    del self._due[node_id]
+                    continue
                 node = self._tree[node_id]
                 if batch and chars + len(node.prompt) > AT_ONCE:
                     break
                 batch.append(node)
                 chars += len(node.prompt)
                 del self._due[node_id]
+            mark = self._context["mark"] if self._context is not None else ""
+            fields = {"texts": [node.prompt for node in batch], "mark": mark}
             try:
-                said = await self._executor.look("cover", {"texts": [node.prompt for node in batch]})
+                said = await self.executor.look("cover", fields)
             except RlmError as problem:
                 log.info("what was read cannot be told: %s", problem)
                 return
-            self._length = said.get("length", 0)
+            self._context = _context(said, self._context)
             for node, spans in zip(batch, said.get("spans", ()), strict=False):
                 self._spans[node.id] = [(int(start), int(end)) for start, end in spans]
 
@@ -103,7 +132,7 @@ class Evidence(Observer):
             details[COVERAGE] = coverage
         if run.reply.strip():
             try:
-                said = await self._executor.look("cite", {"answer": run.reply})
+                said = await self.executor.look("cite", {"answer": run.reply})
             except RlmError as problem:
                 log.info("citations cannot be looked up: %s", problem)
                 said = {}
@@ -114,28 +143,80 @@ class Evidence(Observer):
         return changed
 
     def coverage(self, run: Node) -> CoverageDict | None:
-        """Tell what the calls of a run have read up to now; ``None`` where it made none, or there is no text."""
-        calls = [call for turn in _turns(self._tree, run) for call in _calls(self._tree, turn)]
-        read = [(call.id, self._spans[call.id]) for call in calls if self._spans.get(call.id)]
-        if not self._length or not calls:
+        """Tell what the calls of a run have read up to now; ``None`` where none has been looked at."""
+        calls = [call.id for turn in _turns(self._tree, run) for call in _calls(self._tree, turn)]
+        context, kept = self._kept([call for call in calls if call not in self._spans])
+        if context is None or not (kept or any(call in self._spans for call in calls)):
             return None
-        plain = [span for _, spans in read for span in spans]
-        named = [(start, end, str(name)) for name, spans in read for start, end in spans]
+        read = {name: spans for name in calls if (spans := self._spans.get(name) or kept.get(name))}
+        plain = [span for spans in read.values() for span in spans]
+        named = [(start, end, str(name)) for name, spans in read.items() for start, end in spans]
         return CoverageDict(
-            length=self._length,
-            share=share(plain, self._length),
+            share=share(plain, context["length"]),
             calls=len(read),
-            strip=[round(value, 3) for value in strip(plain, self._length, CELLS)],
+            strip=[round(value, 3) for value in strip(plain, context["length"], CELLS)],
             spans=named[:MOST_SPANS],
             complete=len(named) <= MOST_SPANS,
+            **context,
         )
+
+    def _kept(self, calls: list[NodeId]) -> tuple[Context | None, dict[str, list[Span]]]:
+        """Give what calls of earlier sessions have read of the same context, as their runs have kept it."""
+        context, found = self._context, dict[str, list[Span]]()
+        for run in {(list(self._tree.ancestors(call)) or [self._tree[call]])[-1].id: None for call in calls}:
+            coverage = coverage_of(self._tree[run])
+            if coverage is None or (context is not None and context["mark"] != coverage["mark"]):
+                continue
+            context = context or Context(**{key: coverage[key] for key in Context.__annotations__})  # type: ignore[typeddict-item,literal-required]
+            for start, end, name in coverage["spans"]:
+                found.setdefault(name, []).append((start, end))
+        return context, found
+
+    def read(self, run: Node) -> list[tuple[int, int, str]]:
+        """Give which part which call of a run has read: of one that is over as it is kept, else up to now."""
+        coverage = coverage_of(run) or self.coverage(run)
+        return [(start, end, name) for start, end, name in coverage["spans"]] if coverage is not None else []
+
+    def read_below(self, run: Node, node: Node, batch: str | None = None) -> list[Span]:
+        """Give which parts a node of a run, or what is below it, has read, in order.
+
+        Args:
+            run: The question.
+            node: A turn, a call or a child run of it.
+            batch: Only the calls of this batch below the node.
+        """
+        if batch is None:
+            calls = [node] if node.kind == "call" else list(_calls(self._tree, source(self._tree, node)))
+        else:
+            above = source(self._tree, node)
+            members = [each for each in self._tree.children(above.id) if each.batch == batch]
+            calls = [call for each in members for call in ([each] if each.kind == "call" else _calls(self._tree, each))]
+        names = {str(call.id) for call in calls}
+        return merged((start, end) for start, end, name in self.read(run) if name in names)
+
+
+def _context(said: Mapping[str, Any], before: Context | None) -> Context:
+    """Take what a namespace says of the context; where it is still the same, it does not say it again."""
+    if not said.get("length"):
+        return NO_CONTEXT
+    if "mark" not in said:
+        return before or NO_CONTEXT
+    marks = [each for each in said.get("landmarks", ()) if each.get("kind") in ("file", "section", "page")]
+    return Context(
+        length=int(said["length"]),
+        name=str(said.get("name", ""))[:200],
+        mark=str(said["mark"])[:80],
+        landmarks=[
+            {"start": int(each["start"]), "kind": each["kind"], "label": str(each["label"])[:200]} for each in marks
+        ],
+    )
 
 
 def _turns(tree: Tree, run: Node) -> Iterator[Node]:
-    """Give the turns of a run; in the place of those that it took over from another, the ones that made the calls."""
-    for turn in tree.children(run.id):
-        kept = turn.details.get("kept")
-        yield tree[cast("Any", kept)] if isinstance(kept, str) and kept in tree else turn
+    """Give the turns of a run and of those it went on with; in the place of those that it took over, their sources."""
+    for each in runs_of(tree, run):
+        for turn in tree.children(each.id):
+            yield source(tree, turn)
 
 
 def _calls(tree: Tree, node: Node) -> Iterator[Node]:

@@ -196,8 +196,10 @@ class Executor(Protocol):
         kind       fields                  reply (empty where nothing can be looked up)
         =========  ======================  ==============================================================
         cite       answer                  citations: see `rlm_kernel.contexts.citations.CitationDict`
-        cover      texts                   length: of the context; spans: for each text, what it shows of it
-        passage    start, end, source      passage: see `rlm_kernel.contexts.citations.PassageDict`, or null
+        cover      texts, mark             length: of the context; spans: for each text, what it shows of it; where
+                                           the context has another mark: mark, name, landmarks
+        passage    start, end, source,     passage: see `rlm_kernel.contexts.citations.PassageDict`, or null;
+                   around                  mark: of the context
         =========  ======================  ==============================================================
         """
         return {}

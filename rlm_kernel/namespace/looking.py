@@ -30,17 +30,27 @@ class Looking:
         return {"citations": look_up(message["answer"], self._context())}
 
     def passage(self, message: Json) -> Json:
-        """Give the ``passage`` from ``start`` to ``end`` with what stands around it, ``None`` where there is none."""
-        from rlm_kernel.contexts.citations import passage
+        """Give the ``passage`` from ``start`` to ``end`` with what stands around it, ``None`` where there is none.
 
-        return {"passage": passage(self._context(), message["start"], message["end"], message.get("source", ""))}
+        Gives also the ``mark`` by which the context is known again; empty where it is no text.
+        """
+        from rlm_kernel.contexts.citations import AROUND, passage
+        from rlm_kernel.contexts.landmarks import fingerprint
+        from rlm_kernel.contexts.text import Text
+
+        context = self._context()
+        start, end, source = message["start"], message["end"], message.get("source", "")
+        found = passage(context, start, end, source, message.get("around", AROUND))
+        return {"passage": found, "mark": fingerprint(context) if isinstance(context, str | Text) else ""}
 
     def cover(self, message: Json) -> Json:
         """Find the parts of the context that stand in each of ``texts``.
 
-        Gives ``length``, the characters of the context (0: it is no text), and for each text its ``spans``.
+        Gives ``length``, the characters of the context (0: it is no text), and for each text its ``spans``. Where the
+        context is another one than that with the ``mark``, also its ``name``, ``mark`` and ``landmarks``.
         """
         from rlm_kernel.contexts.cover import Cover
+        from rlm_kernel.contexts.landmarks import fingerprint, landmarks
         from rlm_kernel.contexts.text import Text
 
         context = self._context()
@@ -49,4 +59,14 @@ class Looking:
         if self._cover is None or self._cover[0] is not context:
             self._cover = context, Cover(context)
         spans = [self._cover[1].spans(text) for text in message["texts"]]
-        return {"length": len(context), "spans": spans}
+        mark = fingerprint(context)
+        if mark == message.get("mark"):
+            return {"length": len(context), "spans": spans}
+        name = str(getattr(context, "name", ""))
+        return {
+            "length": len(context),
+            "spans": spans,
+            "mark": mark,
+            "name": name,
+            "landmarks": landmarks(context),
+        }

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 from rlm_kernel.trace.records import NodeTexts
 
 if TYPE_CHECKING:
+    from rlm_kernel.contexts.citations import CitationDict, CiteKind, Found, PassageDict
+    from rlm_kernel.contexts.landmarks import LandmarkDict
     from rlm_kernel.engine.branches import BranchDict
     from rlm_kernel.engine.edits import EditDict
     from rlm_kernel.engine.gate import DecisionDict, WaitingDict
+    from rlm_kernel.engine.passages import PassageState
     from rlm_kernel.engine.quoting import QuoteDict
     from rlm_kernel.trace.compare import CompareDict
     from rlm_kernel.trace.records import NodeSummary
@@ -104,6 +107,17 @@ class WhereDict(TypedDict):
     """How many calls that line has made so far."""
 
 
+class CitedDict(TypedDict):
+    """A citation of a run's answer, as a list shows it."""
+
+    kind: CiteKind
+    text: str
+    """As the answer has it, cut to its first 300 characters."""
+    status: Found
+    where: str
+    difference: str
+
+
 class DetailTexts(NodeTexts):
     """The texts of a node as a detail shows them: each cut to its first 100,000 characters."""
 
@@ -112,6 +126,8 @@ class DetailTexts(NodeTexts):
     where: WhereDict | None
     details: dict[str, object]
     """What else is known of the node: how a branch was made, what the model was told beside the cell's output."""
+    citations: list[CitedDict]
+    """Questions: what the answer cites, looked up; ``passage`` shows one."""
     sizes: dict[str, int]
     """Characters of the whole text, by part, for those that were cut; ask ``piece`` for the rest."""
 
@@ -188,6 +204,72 @@ class ExportedMessage(TypedDict):
     text: str
 
 
+class CoverageShown(TypedDict):
+    """Which parts of the context the calls of a question have read, for a picture of it."""
+
+    length: int
+    """Characters of the context; 0: it is no text."""
+    share: float
+    """How much of it was read, from 0 to 1."""
+    calls: int
+    """Calls that read any of it."""
+    strip: list[float]
+    """For each of so many equal parts of the context, how much of it was read, from 0 to 1."""
+    name: str
+    landmarks: list[LandmarkDict]
+
+
+class CoverageMessage(TypedDict):
+    """The answer to ``coverage``."""
+
+    kind: Literal["coverage"]
+    view: str
+    id: str
+    of: str | None
+    batch: str | None
+    coverage: CoverageShown | None
+    own: list[float]
+    """The same picture of what the node ``of`` has read; empty where it was not asked for, or has read nothing."""
+    own_share: float
+    text: str
+    """How much was read, or why that cannot be told, for people."""
+
+
+class ReadersMessage(TypedDict):
+    """The answer to ``readers``."""
+
+    kind: Literal["readers"]
+    view: str
+    id: str
+    start: int
+    end: int
+    ids: list[str]
+    """Calls that read any of it, in the order of the document; at most 500."""
+    count: int
+    complete: bool
+    """Whether all there are, are known."""
+
+
+class PassageMessage(TypedDict):
+    """A passage: the answer to ``passage``, or one that a person has clicked in the notebook."""
+
+    kind: Literal["passage"]
+    view: NotRequired[str]
+    """The view that asked; without it, all show it."""
+    id: str
+    number: int | None
+    """Which citation of the answer, from 0 on; null: it is a part of the context that was chosen in its picture."""
+    count: int
+    """Citations of the answer."""
+    citation: CitationDict | None
+    state: PassageState
+    text: str
+    """Why it cannot be shown as it stands in the document, for people; empty where it can."""
+    passage: PassageDict | None
+    readers: list[str]
+    """Calls that read any of it; at most 500."""
+
+
 class ToldMessage(TypedDict):
     """Something went well that a person wants to know of."""
 
@@ -206,6 +288,9 @@ ToView = (
     | ComparedMessage
     | FoundMessage
     | ExportedMessage
+    | CoverageMessage
+    | ReadersMessage
+    | PassageMessage
     | ToldMessage
 )
 
@@ -347,6 +432,42 @@ class ExportMessage(TypedDict):
     below: bool
 
 
+class CoverageRequest(TypedDict):
+    """What have the calls of a question read, and which part of it a node of the question?"""
+
+    kind: Literal["coverage"]
+    view: str
+    id: str
+    """The question."""
+    of: str | None
+    batch: str | None
+    """Only the calls of this batch right below the node ``of``."""
+
+
+class ReadersRequest(TypedDict):
+    """Which calls of a question have read this part of the context?"""
+
+    kind: Literal["readers"]
+    view: str
+    id: str
+    start: int
+    end: int
+
+
+class PassageRequest(TypedDict):
+    """Show a citation (``number``), or a part of the context (``start`` and ``end``)."""
+
+    kind: Literal["passage"]
+    view: str
+    id: str
+    """The question."""
+    number: NotRequired[int]
+    start: NotRequired[int]
+    end: NotRequired[int]
+    around: NotRequired[int]
+    """Characters that are wanted before and behind it, at most 20,000."""
+
+
 FromView = (
     ReadyMessage
     | AliveMessage
@@ -365,4 +486,7 @@ FromView = (
     | UndoMessage
     | FindMessage
     | ExportMessage
+    | CoverageRequest
+    | ReadersRequest
+    | PassageRequest
 )

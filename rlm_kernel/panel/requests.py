@@ -9,6 +9,7 @@ from rlm_kernel.engine.edits import Edit
 from rlm_kernel.errors import InputError, RlmError
 from rlm_kernel.panel.documents import write
 from rlm_kernel.panel.feed import TEXT_PARTS, text_message
+from rlm_kernel.panel.fields import fields, text
 from rlm_kernel.panel.messages import (
     BranchesMessage,
     ComparedMessage,
@@ -20,11 +21,12 @@ from rlm_kernel.panel.messages import (
     QuotedMessage,
     ToldMessage,
 )
+from rlm_kernel.panel.passages import Passages
 from rlm_kernel.panel.texts import detail_of, find
 from rlm_kernel.trace.compare import compare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from rlm_kernel.engine.session import Session
     from rlm_kernel.panel.actions import Actions
@@ -55,6 +57,7 @@ class Requests:
         self._feed = feed
         self._send = send
         self._tasks: set[asyncio.Task[None]] = set()
+        self.passages = Passages(session, send, self._spawn)
 
     def answer(self, content: object) -> None:
         """Do what a message of a view asks for."""
@@ -75,7 +78,7 @@ class Requests:
 
     def _ways(self) -> dict[object, Callable[[Mapping[str, object]], None]]:
         return {
-            "ready": lambda told: self._feed.snapshot(text(told, "view")),
+            "ready": self._ready,
             "alive": lambda told: self._feed.flush(),
             "detail": self._detail,
             "piece": self._piece,
@@ -92,9 +95,14 @@ class Requests:
             "branch": self._branch,
             "jump": lambda told: self._actions.jump(text(told, "cell_id")),
             "undo": self._undo,
+            **self.passages.ways(),
         }
 
     # ---- reading -----------------------------------------------------------------------------------------------
+
+    def _ready(self, told: Mapping[str, object]) -> None:
+        self._feed.snapshot(text(told, "view"))
+        self.passages.welcome(text(told, "view"))
 
     def _detail(self, told: Mapping[str, object]) -> None:
         self._send(DetailMessage(kind="detail", texts=detail_of(self._session.tree, self._node(told))))
@@ -184,12 +192,20 @@ class Requests:
         cell_id = text(told, "cell_id")
 
         async def undo() -> None:
+            self._send(ToldMessage(kind="told", text=await self._actions.undo(cell_id)))
+
+        self._spawn(undo())
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        """Do beside everything else what takes time."""
+
+        async def do() -> None:
             try:
-                self._send(ToldMessage(kind="told", text=await self._actions.undo(cell_id)))
+                await work
             except RlmError as problem:
                 self._problem(problem, None)
 
-        task = asyncio.get_running_loop().create_task(undo())
+        task = asyncio.get_running_loop().create_task(do())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -204,27 +220,3 @@ class Requests:
     def _problem(self, problem: RlmError, about: object) -> None:
         node = about if isinstance(about, str) and about in self._session.tree else None
         self._send(ProblemMessage(kind="problem", text=problem.message, remedy=problem.remedy, about=node))
-
-
-def text(told: Mapping[str, object], name: str) -> str:
-    """Give a field that must be a text.
-
-    Raises:
-        InputError: It is none.
-    """
-    value = told.get(name)
-    if not isinstance(value, str):
-        raise InputError(f"The panel sent no {name}.", "Reload the page: it may be of another version.")
-    return value
-
-
-def fields(told: Mapping[str, object], name: str) -> dict[str, object]:
-    """Give a field that must be an object.
-
-    Raises:
-        InputError: It is none.
-    """
-    value = told.get(name)
-    if not isinstance(value, dict):
-        raise InputError(f"The panel sent no {name}.", "Reload the page: it may be of another version.")
-    return value

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from rlm_kernel.engine.evidence import CITATIONS, COVERAGE, citations_of
 from rlm_kernel.engine.opening import Opening
 from rlm_kernel.panel.feed import SHOWN_CHARS, TEXT_PARTS, text_of
-from rlm_kernel.panel.messages import ChatMessage, DetailTexts, WhereDict
+from rlm_kernel.panel.messages import ChatMessage, CitedDict, DetailTexts, WhereDict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 
 MOST_FOUND = 2000
 """Nodes that one search names."""
-KEPT_BACK = frozenset({"opening", "settings", "base"})
-"""Of the details of a run: what it takes to ask again, of no interest to a person."""
+KEPT_BACK = frozenset({"opening", "settings", "base", CITATIONS, COVERAGE})
+"""Of the details of a run: what it takes to ask again, and what a person is shown otherwise."""
+CITED_CHARS = 300
 
 
 def detail_of(tree: Tree, node: Node) -> DetailTexts:
@@ -33,9 +35,24 @@ def detail_of(tree: Tree, node: Node) -> DetailTexts:
             "messages": [cut(each) for each in messages_of(tree, node)],
             "where": where_of(tree, node),
             "details": {key: value for key, value in node.details.items() if key not in KEPT_BACK},
+            "citations": cited(node),
             "sizes": sizes,
         },
     )
+
+
+def cited(run: Node) -> list[CitedDict]:
+    """Give what a run's answer cites, as a list shows it."""
+    return [
+        CitedDict(
+            kind=each["kind"],
+            text=each["text"][:CITED_CHARS],
+            status=each["status"],
+            where=each["where"],
+            difference=each["difference"],
+        )
+        for each in citations_of(run)
+    ]
 
 
 def cut(message: ChatMessage) -> ChatMessage:

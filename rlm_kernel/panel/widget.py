@@ -60,6 +60,18 @@ class Panel(anywidget.AnyWidget, Observer):
         self._requests.close()
         super().close()
 
+    def show_passage(self, run: Node, number: int) -> None:
+        """Show what a citation of an answer stands for, in every view.
+
+        Args:
+            run: The question.
+            number: Which of its citations, from 0 on.
+
+        Raises:
+            InputError: There is no such citation.
+        """
+        self._requests.passages.show(run, number)
+
     def node_added(self, tree: Tree, node: Node) -> None:
         """Pass it on to the feed."""
         self._feed.node_added(tree, node)

@@ -181,6 +181,20 @@ export type WhereDict = {
   count: number;
 };
 
+export type CiteKind = 'quotation' | 'page' | 'line' | 'section';
+
+export type Found = 'found' | 'differs' | 'not found';
+
+/** A citation of a run's answer, as a list shows it. */
+export type CitedDict = {
+  kind: CiteKind;
+  /** As the answer has it, cut to its first 300 characters. */
+  text: string;
+  status: Found;
+  where: string;
+  difference: string;
+};
+
 /** `Attempt` as JSON. */
 export type AttemptDict = {
   started: number;
@@ -204,6 +218,8 @@ export type DetailTexts = {
   where: WhereDict | null;
   /** What else is known of the node: how a branch was made, what the model was told beside the cell's output. */
   details: Record<string, unknown>;
+  /** Questions: what the answer cites, looked up; `passage` shows one. */
+  citations: CitedDict[];
   /** Characters of the whole text, by part, for those that were cut; ask `piece` for the rest. */
   sizes: Record<string, number>;
 };
@@ -377,6 +393,119 @@ export type ExportedMessage = {
   text: string;
 };
 
+/** Where a part of a text begins. */
+export type LandmarkDict = {
+  /** In characters. */
+  start: number;
+  kind: 'file' | 'section' | 'page';
+  /** For people: `p. 12`, `§ Costs`, the name of a file. */
+  label: string;
+};
+
+/** Which parts of the context the calls of a question have read, for a picture of it. */
+export type CoverageShown = {
+  /** Characters of the context; 0: it is no text. */
+  length: number;
+  /** How much of it was read, from 0 to 1. */
+  share: number;
+  /** Calls that read any of it. */
+  calls: number;
+  /** For each of so many equal parts of the context, how much of it was read, from 0 to 1. */
+  strip: number[];
+  name: string;
+  landmarks: LandmarkDict[];
+};
+
+/** The answer to `coverage`. */
+export type CoverageMessage = {
+  kind: 'coverage';
+  view: string;
+  id: string;
+  of: string | null;
+  batch: string | null;
+  coverage: CoverageShown | null;
+  /** The same picture of what the node `of` has read; empty where it was not asked for, or has read nothing. */
+  own: number[];
+  own_share: number;
+  /** How much was read, or why that cannot be told, for people. */
+  text: string;
+};
+
+/** The answer to `readers`. */
+export type ReadersMessage = {
+  kind: 'readers';
+  view: string;
+  id: string;
+  start: number;
+  end: number;
+  /** Calls that read any of it, in the order of the document; at most 500. */
+  ids: string[];
+  count: number;
+  /** Whether all there are, are known. */
+  complete: boolean;
+};
+
+/** One quotation or reference of an answer, looked up. */
+export type CitationDict = {
+  kind: CiteKind;
+  /** As the answer has it. */
+  text: string;
+  /** Where it stands in the answer, in characters, its marks included. */
+  start: number;
+  end: number;
+  status: Found;
+  /** Start and end of the passage in the document, in characters; empty where there is none. */
+  place: number[];
+  /** Which of several documents; empty where there is one. */
+  source: string;
+  /** The place for people: `report.pdf, p. 12`. */
+  where: string;
+  /** What stands there; empty where there is nothing. */
+  passage: string;
+  /** What is different, or why it was not found, in words; empty where it was found as it stands. */
+  difference: string;
+};
+
+/**
+ * `there`: as it stands in the context now. `changed`: the context is another one. `gone`: there is none, or it
+ * cannot be looked at. `nowhere`: what is cited is not in the document.
+ */
+export type PassageState = 'there' | 'changed' | 'gone' | 'nowhere';
+
+/** A passage with what stands around it, to be shown. */
+export type PassageDict = {
+  where: string;
+  before: string;
+  passage: string;
+  /** Characters at the end of the passage that are not given: it is too long. */
+  left_out: number;
+  after: string;
+  start: number;
+  end: number;
+  /** Characters of the whole document. */
+  length: number;
+  source: string;
+};
+
+/** A passage: the answer to `passage`, or one that a person has clicked in the notebook. */
+export type PassageMessage = {
+  kind: 'passage';
+  /** The view that asked; without it, all show it. */
+  view?: string;
+  id: string;
+  /** Which citation of the answer, from 0 on; null: it is a part of the context that was chosen in its picture. */
+  number: number | null;
+  /** Citations of the answer. */
+  count: number;
+  citation: CitationDict | null;
+  state: PassageState;
+  /** Why it cannot be shown as it stands in the document, for people; empty where it can. */
+  text: string;
+  passage: PassageDict | null;
+  /** Calls that read any of it; at most 500. */
+  readers: string[];
+};
+
 /** Something went well that a person wants to know of. */
 export type ToldMessage = {
   kind: 'told';
@@ -394,6 +523,9 @@ export type ToView =
   | ComparedMessage
   | FoundMessage
   | ExportedMessage
+  | CoverageMessage
+  | ReadersMessage
+  | PassageMessage
   | ToldMessage;
 
 /** A view listens now: send everything. */
@@ -526,6 +658,39 @@ export type ExportMessage = {
   below: boolean;
 };
 
+/** What have the calls of a question read, and which part of it a node of the question? */
+export type CoverageRequest = {
+  kind: 'coverage';
+  view: string;
+  /** The question. */
+  id: string;
+  of: string | null;
+  /** Only the calls of this batch right below the node `of`. */
+  batch: string | null;
+};
+
+/** Which calls of a question have read this part of the context? */
+export type ReadersRequest = {
+  kind: 'readers';
+  view: string;
+  id: string;
+  start: number;
+  end: number;
+};
+
+/** Show a citation (`number`), or a part of the context (`start` and `end`). */
+export type PassageRequest = {
+  kind: 'passage';
+  view: string;
+  /** The question. */
+  id: string;
+  number?: number;
+  start?: number;
+  end?: number;
+  /** Characters that are wanted before and behind it, at most 20,000. */
+  around?: number;
+};
+
 export type FromView =
   | ReadyMessage
   | AliveMessage
@@ -543,4 +708,7 @@ export type FromView =
   | JumpMessage
   | UndoMessage
   | FindMessage
-  | ExportMessage;
+  | ExportMessage
+  | CoverageRequest
+  | ReadersRequest
+  | PassageRequest;
