@@ -441,6 +441,14 @@ export type SwitchDict = {
   run_id: string;
 };
 
+/** `passage`: show in the panel what a citation stands for. */
+export type PassageRequestDict = {
+  type: 'passage';
+  run_id: string;
+  /** Which citation of the run's answer, from 0 on. */
+  number: number;
+};
+
 export type PageMessage =
   | HelloDict
   | SteeringDict
@@ -449,7 +457,8 @@ export type PageMessage =
   | DecisionRequestDict
   | SteerDict
   | UndoDict
-  | SwitchDict;
+  | SwitchDict
+  | PassageRequestDict;
 
 /** The value of an `application/vnd.rlm.run+json` output. */
 export type RunPayload = {

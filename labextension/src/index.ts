@@ -14,6 +14,7 @@ import { Decorations } from './decorations';
 import { Dock } from './dock';
 import { expandRuns } from './expand';
 import { EXPAND_EVENT } from './mime';
+import { notebookOf, watchMarks } from './passages';
 import { Session } from './session';
 
 const plugin: JupyterFrontEndPlugin<void> = {
@@ -56,6 +57,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
       });
     };
 
+    watchMarks(node => notebookOf(notebooks, node)?.session);
     tracker.forEach(open);
     tracker.widgetAdded.connect((_, panel) => open(panel));
     tracker.currentChanged.connect((_, panel) => {

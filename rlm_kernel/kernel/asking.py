@@ -58,7 +58,7 @@ class Asking:
         self._commands = Commands(kernel, self._desk, self._cells, dock)
         self._orders = Orders(kernel, self._desk, self._pages, self._commands, states)
         self._hands = PageHands(kernel, self._desk, self._journal, self._pages, self._cells)
-        self._hands.furnish(self._commands, showing, states)
+        self._hands.furnish(self._commands, showing, states, dock)
         self.turn_of = self._edited.turn_of
         self.is_question = self._answering.is_question
         self.ask = self._answering.ask

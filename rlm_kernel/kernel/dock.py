@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from rlm_kernel.ids import NodeId
+
 if TYPE_CHECKING:
-    from rlm_kernel.ids import MsgId
+    from rlm_kernel.ids import MsgId, RunId
     from rlm_kernel.kernel.desk import Desk
     from rlm_kernel.kernel.pages import Pages
     from rlm_kernel.kernel.services import KernelServices, Message
@@ -55,10 +57,24 @@ class Dock:
             self._kernel.publish("display_data", {"data": data, "metadata": {}, "transient": {}}, request)
         return ""
 
+    def show_passage(self, run_id: RunId, number: int, comm_id: str) -> None:
+        """Show what a citation stands for, in the panel beside the page that asks.
+
+        Raises:
+            InputError: There is no such citation.
+        """
+        run = self._desk.session.tree[NodeId(run_id)]
+        panel = self._make_panel()
+        panel.show_passage(run, number)
+        self._pages.dock(str(panel.model_id), None, comm_id)
+
     def _make(self) -> str:
+        return str(self._make_panel().model_id)
+
+    def _make_panel(self) -> Panel:
         if self._panel is None:
             from rlm_kernel.panel.widget import Panel
 
             self._desk.catch_up()
             self._panel = Panel(self._desk.session, self._actions)
-        return str(self._panel.model_id)
+        return self._panel

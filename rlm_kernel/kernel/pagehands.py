@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from rlm_kernel.kernel.commands import Commands
     from rlm_kernel.kernel.desk import Desk
+    from rlm_kernel.kernel.dock import Dock
     from rlm_kernel.kernel.journal import Journal
     from rlm_kernel.kernel.livecells import LiveCells
     from rlm_kernel.kernel.pages import Pages
@@ -45,7 +46,7 @@ class PageHands:
         self._cells = cells
         self._do: dict[str, Callable[[PageCommand, str], None]] = {}
 
-    def furnish(self, commands: Commands, showing: Showing, states: States) -> None:
+    def furnish(self, commands: Commands, showing: Showing, states: States, dock: Dock) -> None:
         """Say who does what is asked for."""
 
         def steer(command: PageCommand, comm_id: str) -> None:
@@ -60,6 +61,10 @@ class PageHands:
         def undo(command: PageCommand, comm_id: str) -> None:
             self._later(self._undo(states, command), command, comm_id)
 
+        def passage(command: PageCommand, comm_id: str) -> None:
+            self._desk.find(command.run_id)
+            dock.show_passage(RunId(command.run_id), command.number, comm_id)
+
         self._do = {
             **dict.fromkeys(("pause", "resume", "step", "stop"), steer),
             "cell_removed": self._removed,
@@ -68,6 +73,7 @@ class PageHands:
             "steer": self._say,
             "switch": switch,
             "undo": undo,
+            "passage": passage,
         }
 
     def message(self, comm_id: str, data: Json, parent: Message) -> None:

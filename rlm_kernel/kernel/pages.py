@@ -152,7 +152,7 @@ class Pages:
         """Name the page that came last; empty where there is none."""
         return next((page.hello.client_id for page in reversed(self._pages.values())), "")
 
-    def dock(self, model_id: str, parent: Message | None) -> None:
-        """Show the panel beside every page."""
+    def dock(self, model_id: str, parent: Message | None, comm_id: str | None = None) -> None:
+        """Show the panel beside one page, or beside all."""
         self.panel = model_id
-        self.say({"type": "dock", "model_id": model_id}, parent=parent)
+        self.say({"type": "dock", "model_id": model_id}, comm_id, parent)

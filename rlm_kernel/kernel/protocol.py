@@ -332,6 +332,15 @@ class SwitchDict(TypedDict):
     run_id: str
 
 
+class PassageRequestDict(TypedDict):
+    """`passage`: show in the panel what a citation stands for."""
+
+    type: Literal["passage"]
+    run_id: str
+    number: int
+    """Which citation of the run's answer, from 0 on."""
+
+
 PageMessage = (
     HelloDict
     | SteeringDict
@@ -341,4 +350,5 @@ PageMessage = (
     | SteerDict
     | UndoDict
     | SwitchDict
+    | PassageRequestDict
 )

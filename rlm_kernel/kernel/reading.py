@@ -45,6 +45,7 @@ CommandType = Literal[
     "steer",
     "undo",
     "switch",
+    "passage",
 ]
 COMMANDS: frozenset[str] = frozenset(get_args(CommandType))
 TEXT_LIMIT = 1_000_000
@@ -63,6 +64,8 @@ class PageCommand:
     id: str = ""
     """Of what waits for a decision."""
     text: str = ""
+    number: int = -1
+    """Passage: which citation."""
     replay: bool = False
     """Undo: the cells before may be run again where there is no checkpoint."""
     edit: EditDict | None = None
@@ -76,6 +79,7 @@ class PageCommand:
         fields: dict[str, Any] = {name: _text(data.get(name)) for name in names}
         for name, read in (("edit", read_edit), ("decision", read_decision)):
             fields[name] = read(data.get(name))
+        fields["number"] = number if type(number := data.get("number")) is int else -1
         return cls(kind if kind in COMMANDS else "", replay=data.get("replay") is True, **fields)
 
 

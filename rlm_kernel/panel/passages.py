@@ -143,7 +143,9 @@ class Passages:
             count=len(citations_of(run)),
             citation=None,
             readers=self._who_read(run, start, end)[:MOST_READERS],
-            **shown,
+            state=shown["state"],
+            text=shown["text"],
+            passage=shown["passage"],
         )
         self._send(message)
 
@@ -165,7 +167,9 @@ class Passages:
             count=len(citations_of(run)),
             citation=citation,
             readers=readers,
-            **shown,
+            state=shown["state"],
+            text=shown["text"],
+            passage=shown["passage"],
         )
 
     def show(self, run: Node, which: int) -> None:
