@@ -37,7 +37,9 @@ class Work:
         """Choose a line of the tree, counted from its top."""
         self.panel.locator("[role=tree]").focus()
         self.page.keyboard.press("Home")
+        self.panel.locator("[role=treeitem][data-index='0'][aria-selected=true]").wait_for()
         self.panel.locator("[role=treeitem]", has_text=text).nth(nth).click()
+        self.panel.locator(".rlm-title", has_text=text).wait_for()
         self.page.wait_for_selector(f"{PANEL} .rlm-detail .rlm-part:visible")
 
     def open_batch(self, nth: int = 0) -> None:

@@ -18,6 +18,7 @@ import { clean, line } from './format.js';
 
 const DRAFTS_MOST = 50;
 const WIDE_TEXT = 100_000; // characters; a line of more is not wrapped in the form, which would stop the page
+const ROWS_MOST = 12;
 const STEPS = '    '; // what Tab writes in code
 
 /** @type {Record<string, EditKind[]>} */
@@ -131,7 +132,8 @@ export function editForm(host, ctx, node, kind, more) {
   const form = new EditForm(ctx, node, kind, more);
   host.append(form.element);
   form.update(ctx.state);
-  form.first.focus();
+  form.element.scrollIntoView({ block: 'nearest' });
+  form.first.focus({ preventScroll: true });
   return form;
 }
 
@@ -169,6 +171,7 @@ class EditForm {
     this.quoteButton = button('What will it cost?', () => this.askQuote(), { class: 'rlm-quote-button' });
     this.runButton = button('Run again', () => this.run(), { class: 'rlm-primary' });
     this.closeButton = button('Close', () => this.close());
+    this.buttons = el('div', { class: 'rlm-buttons' }, this.quoteButton, this.runButton, this.closeButton);
     this.answer = el('div', { class: 'rlm-quote', role: 'status' });
     this.problem = el('div', { class: 'rlm-problem', role: 'alert', hidden: true });
     this.why = el('p', { class: 'rlm-why', id: `${this.id}-why`, hidden: true });
@@ -197,15 +200,18 @@ class EditForm {
       form.append(el('label', { for: `${this.id}-model` }, label), this.model, this.models);
     }
     form.append(this.anywayLine, this.problem, this.answer, this.why);
-    form.append(el('div', { class: 'rlm-buttons' }, this.quoteButton, this.runButton, this.closeButton));
+    form.append(this.buttons);
     form.addEventListener('keydown', event => this.pressed(event));
     form.addEventListener('submit', event => event.preventDefault());
     return form;
   }
 
   makeText() {
-    const rows = this.kind === 'hint' ? 3 : 8;
-    const area = el('textarea', { id: `${this.id}-text`, rows, spellcheck: this.kind === 'code' ? 'false' : 'true' });
+    const area = el('textarea', {
+      id: `${this.id}-text`,
+      rows: 3,
+      spellcheck: this.kind === 'code' ? 'false' : 'true'
+    });
     if (this.kind === 'code') area.classList.add('rlm-mono');
     area.dir = this.kind === 'code' ? 'ltr' : 'auto';
     area.addEventListener('input', () => {
@@ -244,6 +250,7 @@ class EditForm {
   setText(text) {
     const longest = text.length > WIDE_TEXT;
     this.text.wrap = longest ? 'off' : 'soft';
+    this.text.rows = Math.max(3, Math.min(ROWS_MOST, text.slice(0, 5000).split('\n').length + 1));
     this.text.value = text;
     this.text.setSelectionRange(0, 0);
     this.sign = JSON.stringify(this.edit());
@@ -324,6 +331,7 @@ class EditForm {
     }
     this.anywayLine.hidden = quote.restore !== 'replay';
     this.update(this.ctx.state);
+    this.buttons.scrollIntoView({ block: 'nearest' });
   }
 
   /** @param {Problem} problem */
