@@ -200,7 +200,15 @@ async def test_what_is_not_known_is_ignored(content):
 
 def test_every_message_of_a_view_has_an_answer():
     panel = HeardPanel(make_session(DONE))
-    source = (Path(messages.__file__)).read_text("utf-8").partition("# ---- view → kernel")[2]
+    source = Path(messages.__file__).read_text("utf-8").partition("# ---- view → kernel")[2]
     kinds = set(re.findall(r'"?kind"?: Literal\["(\w+)"\]', source))
     assert set(panel._requests._ways()) == kinds
     panel.close()
+
+
+def test_every_message_is_documented():
+    source = Path(messages.__file__).read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8").partition("## The panel")[2]
+    kinds = set(re.findall(r'"?kind"?: Literal\["(\w+)"\]', source))
+    assert len(kinds) > 20
+    assert sorted(kind for kind in kinds if f"`{kind}`" not in page) == []
