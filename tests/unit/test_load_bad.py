@@ -230,10 +230,10 @@ def test_no_permission():
 
 
 def test_too_large_is_said_before_it_is_read(tmp_path):
-    with (tmp_path / "huge.csv").open("wb") as file:
+    with (tmp_path / "huge.xlsx").open("wb") as file:
         file.truncate(300 << 20)
-    with pytest.raises(ContextError, match=r"huge\.csv is too large: 300 MB"):
-        load(tmp_path / "huge.csv")
+    with pytest.raises(ContextError, match=r"huge\.xlsx is too large: 300 MB"):
+        load(tmp_path / "huge.xlsx")
 
 
 def test_a_zip_with_too_many_files(tmp_path):
