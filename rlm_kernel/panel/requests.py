@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast, get_args
 
 from rlm_kernel.engine.edits import Edit
@@ -158,13 +159,22 @@ class Requests:
     # ---- changing ----------------------------------------------------------------------------------------------
 
     def _quote(self, told: Mapping[str, object]) -> None:
-        edit = Edit.from_dict(fields(told, "edit"))
-        self._send(QuotedMessage(kind="quoted", quote=self._session.quote(self._node(told).id, edit)))
+        node = self._node(told)
+        self._send(QuotedMessage(kind="quoted", quote=self._session.quote(node.id, self._edit(told, node))))
 
     def _rerun(self, told: Mapping[str, object]) -> None:
-        node, edit = self._node(told), Edit.from_dict(fields(told, "edit"))
+        node = self._node(told)
+        edit = self._edit(told, node)
         edit.check(node)
         self._actions.rerun(node.id, edit.to_dict())
+
+    def _edit(self, told: Mapping[str, object], node: Node) -> Edit:
+        """Read an edit; where the person has run a changed cell and goes on from it, its text is what was run."""
+        edit = Edit.from_dict(fields(told, "edit"))
+        if edit.kind == "continue" and not edit.text and node.cell_id is not None:
+            entry = self._session.history.of_cell(node.cell_id)
+            return replace(edit, text=entry.code) if entry is not None else edit
+        return edit
 
     def _branches(self, told: Mapping[str, object]) -> None:
         self._send_branches(self._node(told, "root"))

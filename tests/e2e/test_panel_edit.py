@@ -266,3 +266,19 @@ def test_a_large_batch_is_cut_to_the_first_few(work: Callable[..., Work]) -> Non
     row = at.panel.locator("[role=treeitem]", has_text="calls").first
     assert "4" in row.inner_text() or "26" in row.inner_text()
     assert at.lab.errors == []
+
+
+def test_a_cell_that_was_changed_and_run_by_hand_is_gone_on_from(work: Callable[..., Work]) -> None:
+    at = work(LOOK, BATCH, DONE, DONE)
+    at.wait_answer("0 whales")
+    index = next(n for n, cell in enumerate(at.lab.cells()) if "llm_query_batched" in cell["source"])
+    at.lab.set_cell(index, "replies = ['whale'] * 8")
+    at.lab.run_cell(index)
+    at.panel.locator("[role=treeitem]", has_text="stale").wait_for()
+    at.choose("FINAL(")
+    assert "Stale" in at.panel.locator(".rlm-note").inner_text()
+    at.choose("replies = llm")
+    at.rerun("Continue from here…")
+    at.wait_answer("8 whales")
+    assert at.wait_branches(2).count() == 2
+    assert at.lab.errors == []

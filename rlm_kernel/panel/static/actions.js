@@ -38,7 +38,7 @@ export class Actions {
   /** @param {StoreType} state */
   update(state) {
     const row = this.detail.row;
-    const kinds = fittingEdits(row);
+    const kinds = fittingEdits(state, row);
     const drawn = kinds.join();
     if (drawn !== this.drawn) {
       this.drawn = drawn;

@@ -39,10 +39,18 @@ function whatIs(row) {
   return row.parent_id === null ? 'question' : 'child';
 }
 
-/** The changes that fit a node, in the order of their buttons. @param {Row} row @returns {EditKind[]} */
-export function fittingEdits(row) {
+/** The changes that fit a node, in the order of their buttons. @param {StoreType} state @param {Row} row @returns {EditKind[]} */
+export function fittingEdits(state, row) {
   const kinds = FITTING[whatIs(row)] ?? [];
-  return row.kind === 'turn' && row.stale ? ['continue', ...kinds] : kinds;
+  return wasEdited(state, row) ? ['continue', ...kinds] : kinds;
+}
+
+/** Whether the person changed and ran a turn's cell: then the turns after it are stale, and it is not.
+ * @param {StoreType} state @param {Row} row */
+function wasEdited(state, row) {
+  if (row.kind !== 'turn' || row.stale) return false;
+  const turns = state.children(row.parent_id).filter(id => state.rows.get(id)?.kind === 'turn');
+  return state.rows.get(turns[turns.indexOf(row.id) + 1])?.stale === true;
 }
 
 /** What the button of a change says. @param {Row} row @param {EditKind} kind */
@@ -261,7 +269,6 @@ class EditForm {
     /** @type {Edit} */
     const edit = { kind: this.kind };
     if (this.hasText) edit.text = this.text.value;
-    if (this.kind === 'continue') edit.text = this.present.get();
     const model = this.model.value.trim();
     if (model && this.kind !== 'reply' && this.kind !== 'code') edit.model = model;
     if (this.anyway.checked) edit.anyway = true;
