@@ -13,7 +13,7 @@ from pathlib import Path
 
 STATIC = Path(__file__).parent / "static"
 ENTRY = "panel"
-STYLES = ("panel.css", "panel-views.css")
+STYLES = ("panel.css", "panel-views.css", "panel-evidence.css")
 
 _IMPORT = re.compile(r"^import\s+(?:\{[^}]*\}\s+from\s+)?'\./([\w-]+)\.js';\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let)\b)", re.MULTILINE)

@@ -15,6 +15,7 @@ import { button, el, put } from './dom.js';
 import { editWords } from './edit.js';
 import { clean, count, duration, line, statusWord, usageLine } from './format.js';
 import { Attempts, Code, Messages, Plain, Section, UsageTable } from './parts.js';
+import { Citations } from './passage.js';
 
 /** @type {Record<string, Record<string, string>>} */
 const PART_TITLES = {
@@ -171,6 +172,7 @@ class NodeDetail {
       messages: new Section(this.ctx, 'messages', 'Prompt', new Messages(), null),
       prompt: text('prompt'),
       reply: text('reply'),
+      citations: new Section(this.ctx, 'citations', 'Citations', new Citations(this.ctx, this.row.id), null),
       code: text('code'),
       output: text('output'),
       attempts: new Section(this.ctx, 'attempts', 'Attempts', new Attempts(), null),
@@ -191,6 +193,7 @@ class NodeDetail {
     fill('reply', texts.reply, grows);
     fill('code', texts.code, false);
     fill('output', texts.output, grows);
+    parts.citations.set(texts.citations);
     parts.attempts.set(texts.attempts);
     parts.usage.set(row);
     if (!this.begun) {

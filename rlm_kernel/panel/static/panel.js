@@ -205,7 +205,9 @@ class Frame {
     if (message.kind === 'delta' && this.store.phase === 'gone') this.send({ kind: 'ready', view: this.id });
     this.store.take(message);
     const now = this.store.node;
-    if (now && (!before || sign(now) !== sign(before))) this.askTexts(DETAIL_EVERY_MS);
+    // A run that is over is renewed when its citations have been looked up.
+    const renewed = now !== before && !!now?.ended;
+    if (now && (!before || renewed || sign(now) !== sign(before))) this.askTexts(DETAIL_EVERY_MS);
   }
 
   /** @param {import('./store').Piece} message */
