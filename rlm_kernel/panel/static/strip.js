@@ -15,10 +15,10 @@ import { charsOf, percent } from './picture.js';
 import { StripBar } from './stripbar.js';
 
 const EVERY_MS = 1000; // while a run lasts
-const CHOOSE_MS = 80; // a key held down in the tree must not ask at every line
+const PICK_MS = 80; // a key held down in the tree must not ask at every line
 const SLOW_MS = 500;
 const GLIMPSE = 1_500; // characters of a chosen part that are shown
-const NO_QUESTION = 'No question yet: here is shown which parts of the document the calls of a question have read.';
+const NOTHING_ASKED = 'No question yet: here is shown which parts of the document the calls of a question have read.';
 const NO_KERNEL = 'What was read of the document is shown while the kernel runs. Run %rlm panel for the live one.';
 const WAITS = 'Python is at work: the passage comes when its cell has run.';
 
@@ -121,7 +121,7 @@ class DocumentTab {
 
   /** @param {Row | null} run @param {CoverageMessage | null} told */
   headline(run, told) {
-    if (!run) return NO_QUESTION;
+    if (!run) return NOTHING_ASKED;
     if (!told) return this.ctx.state.live ? 'Loading…' : NO_KERNEL;
     const name = told.coverage?.name ? `${line(told.coverage.name, 80)}: ` : '';
     return `${name}${told.text}`;
@@ -136,7 +136,7 @@ class DocumentTab {
     const other = key !== this.asked.key;
     const fresh = run !== this.asked.row || run.outcome === null;
     if ((!other && !fresh) || this.timer) return;
-    const wait = other ? CHOOSE_MS : Math.max(0, this.asked.at + EVERY_MS - Date.now());
+    const wait = other ? PICK_MS : Math.max(0, this.asked.at + EVERY_MS - Date.now());
     this.timer = setTimeout(() => {
       this.timer = 0;
       this.asked = { key, at: Date.now(), row: run };

@@ -14,7 +14,7 @@ const HIGH = 26; // units of the picture; the lower OWN of them are for the chos
 const OWN = 7;
 const LABEL_PX = 84;
 const TICKS = { file: 19, section: 9, page: 4 };
-const HELP = 'Arrow keys move, page keys go to the next part, Enter shows who read it.';
+const STRIP_HELP = 'Arrow keys move, page keys go to the next part, Enter shows who read it.';
 
 /** The bar with its labels and its tip. */
 export class StripBar {
@@ -171,7 +171,7 @@ export class StripBar {
     mark(this.bar, 'aria-valuemax', String(this.cells));
     mark(this.bar, 'aria-valuenow', String(this.cursor + 1));
     mark(this.bar, 'aria-valuetext', line(this.words(this.cursor, this.cursor + 1).replaceAll('\n', ', '), 300));
-    mark(this.bar, 'aria-description', HELP);
+    mark(this.bar, 'aria-description', STRIP_HELP);
   }
 
   // ---- pointer and keys --------------------------------------------------------------------------------------
