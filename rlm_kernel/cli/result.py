@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
+from rlm_kernel.cli.table import Column, print_table
 from rlm_kernel.usage import Usage, count, money
 
 if TYPE_CHECKING:
@@ -19,7 +20,15 @@ MAX_CALL_ROWS = 8
 
 MEMO = "from memo"
 """What is said of a reply that was paid for before."""
-HEAD = ("call tree", "status", "in", "cached", "out", "cost", "time")
+COLUMNS = (
+    Column("call tree", rest=True),
+    Column("status", outcome=True),
+    Column("in", right=True, order=2),
+    Column("cached", right=True, order=4),
+    Column("out", right=True, order=1),
+    Column("cost", right=True),
+    Column("time", right=True, order=3),
+)
 STYLES = {"failed": "red", "error": "red", "limit": "yellow", "stopped": "yellow"}
 
 
@@ -71,22 +80,8 @@ def print_tree(screen: Screen, tree: Tree, run: Node, *, ids: bool = False) -> N
         run: The run.
         ids: Begin each row with the last part of its node's id.
     """
-    from rich.cells import cell_len
-    from rich.table import Table
-    from rich.text import Text
-
     rows = [_cells(row, ids=ids) for row in _rows(tree, run)]
-    widths = [max(cell_len(cell) for cell in column) for column in zip(HEAD, *rows, strict=True)]
-    # The first column takes what is left; figures are never cut.
-    widths[0] = max(12, min(widths[0], screen.width - sum(widths[1:]) - 2 * len(HEAD)))
-    table = Table(box=None, pad_edge=False, show_edge=False, header_style="dim")
-    for number, (name, width) in enumerate(zip(HEAD, widths, strict=True)):
-        justify: Literal["left", "right"] = "left" if number < 2 else "right"
-        table.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis", width=width)
-    for label, status, *figures in rows:
-        style = STYLES.get(status.split()[-1], "")
-        table.add_row(Text(label), Text(status, style=style), *figures)
-    screen.print(table)
+    print_table(screen, COLUMNS, rows, [STYLES.get(status.split()[-1], "") for _, status, *_ in rows])
 
 
 class Line(NamedTuple):

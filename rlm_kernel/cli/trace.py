@@ -232,32 +232,29 @@ def find_run(rows: Rows | None, word: str) -> RunId:
 
 
 def _print_runs(screen: Screen, runs: list[RunRow]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
     from rlm_kernel.cli.result import STYLES
+    from rlm_kernel.cli.table import Column, print_table
     from rlm_kernel.cli.terminal import plain
     from rlm_kernel.usage import money
 
-    table = Table(box=None, pad_edge=False, show_edge=False, header_style="dim")
-    for name in ("run", "asked", "outcome"):
-        table.add_column(name, no_wrap=True)
-    for name in ("calls", "tokens", "cost"):
-        table.add_column(name, no_wrap=True, justify="right")
-    table.add_column("question", no_wrap=True, overflow="ellipsis", min_width=12)
+    columns = (
+        Column("run"),
+        Column("asked", order=4),
+        Column("outcome", outcome=True),
+        Column("calls", right=True, order=2),
+        Column("tokens", right=True, order=3),
+        Column("cost", right=True, order=1),
+        Column("question", rest=True),
+    )
+    rows, styles = [], []
     for run in runs:
-        spent = run.usage
-        outcome = _outcome(run)
-        table.add_row(
-            run.id.removeprefix("run-"),
-            _when(run.started),
-            Text(outcome, style=STYLES.get(outcome, "")),
-            f"{spent.calls:,}",
-            f"{'~' if spent.estimated else ''}{spent.tokens:,}",
-            "?" if spent.cost_usd is None else money(spent.cost_usd),
-            Text(plain(run.label)),
-        )
-    screen.print(table)
+        spent, outcome = run.usage, _outcome(run)
+        tokens = f"{'~' if spent.estimated else ''}{spent.tokens:,}"
+        cost = "?" if spent.cost_usd is None else money(spent.cost_usd)
+        short = run.id.removeprefix("run-")
+        rows.append((short, _when(run.started), outcome, f"{spent.calls:,}", tokens, cost, plain(run.label)))
+        styles.append(STYLES.get(outcome, ""))
+    print_table(screen, columns, rows, styles)
 
 
 def _print_flying(screen: Screen, flying: list[InFlight]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rlm_kernel.cli.progress import Writing, output_text
-from rlm_kernel.cli.terminal import plain, shorten
+from rlm_kernel.cli.table import Column, print_table
+from rlm_kernel.cli.terminal import make_screen, plain, shorten
 
 
 @pytest.mark.parametrize(
@@ -54,3 +55,23 @@ def test_outputs_have_a_text():
     assert output_text({"output_type": "display_data", "data": {"image/png": "…"}}) == ("[image/png]", "dim")
     assert output_text({"output_type": "execute_result", "data": {"text/plain": "42"}}) == ("42", "")
     assert output_text({"output_type": "error", "ename": "E", "evalue": "v", "traceback": []}) == ("E: v", "red")
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (80, ["run   outcome  tokens  question", "a1b2  limit     1,234  How many ships are there in the harbour?"]),
+        (40, ["run   outcome  tokens  question", "a1b2  limit     1,234  How many ships a…"]),
+        (24, ["run   outcome  question", "a1b2  limit    How many…"]),
+        (5, ["run   outcome  question"]),
+    ],
+)
+def test_a_narrow_table_leaves_columns_out_and_cuts_no_figure(monkeypatch, capsys, width, expected):
+    monkeypatch.setenv("COLUMNS", str(width))
+    columns = [Column("run"), Column("outcome"), Column("tokens", right=True, order=1), Column("question", rest=True)]
+    print_table(make_screen(), columns, [("a1b2", "limit", "1,234", "How many ships are there in the harbour?")])
+    shown = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    if width == 5:
+        assert all(len(line) <= width for line in shown)
+    else:
+        assert shown == expected
