@@ -25,6 +25,8 @@ CLOSE = 0.75
 PHRASE = 3
 """Words by which a passage that differs is looked for."""
 PHRASES, CANDIDATES = 12, 8
+NEAR = 30
+"""Characters between two places that are tried."""
 AROUND = 400
 """Characters of the document that are shown before and behind a passage, where nothing else is asked for."""
 MOST_AROUND = 20_000
@@ -281,19 +283,25 @@ def _nearest(quoted: str, text: str | Text) -> tuple[float, tuple[int, int]] | N
     return best
 
 
-def _candidates(words: list[str], text: str | Text) -> Iterator[tuple[int, int]]:
-    """Give places where some words of a quotation stand together, with the number of the first of them."""
+def _candidates(words: list[str], text: str | Text) -> list[tuple[int, int]]:
+    """Give places where some words of a quotation stand together, with the number of the first of them.
+
+    Words that stand together in few places come first: in a text that repeats itself they tell the place.
+    """
     starts = range(max(1, len(words) - PHRASE + 1))
     step = max(1, len(starts) // PHRASES)
-    given: set[int] = set()
+    phrases: list[tuple[int, list[int]]] = []
     for number in starts[::step]:
         pattern = r"(?i)" + r"\W+".join(map(re.escape, words[number : number + PHRASE]))
-        for at in _some(pattern, text):
-            if not any(abs(at - number * 6 - other) < 200 for other in given):
-                given.add(at - number * 6)
-                yield number, at
-            if len(given) >= CANDIDATES:
-                return
+        phrases.append((number, list(_some(pattern, text))))
+    phrases.sort(key=lambda phrase: len(phrase[1]))
+    chosen: dict[int, tuple[int, int]] = {}
+    for number, places in phrases:
+        for at in places:
+            begins = at - sum(len(word) + 1 for word in words[:number])
+            if all(abs(begins - other) > NEAR for other in chosen) and len(chosen) < CANDIDATES:
+                chosen[begins] = number, at
+    return list(chosen.values())
 
 
 def _some(pattern: str, text: str | Text) -> Iterable[int]:
