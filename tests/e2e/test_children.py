@@ -38,7 +38,7 @@ def test_children_are_in_the_tree_and_not_in_the_notebook(lab: Lab, notebook: Ca
         page.page.keyboard.press(key)
     page.page.wait_for_selector(f"{PANEL} [role=treeitem]:has-text('part two')")
     assert rows.count() == 6
-    for key in ("ArrowDown", "ArrowRight", "ArrowDown", "ArrowDown"):
+    for key in ("ArrowDown", "ArrowRight", "ArrowDown", "ArrowRight", "ArrowDown"):
         page.page.keyboard.press(key)
     page.page.wait_for_selector(f"{PANEL} [role=treeitem][aria-selected=true]:has-text('leaf')")
     assert [row.get_attribute("aria-level") for row in rows.all()] == ["1", "2", "3", "4", "5", "6", "4", "2"]

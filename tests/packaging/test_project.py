@@ -30,7 +30,9 @@ def test_the_page_knows_the_messages_of_the_protocol() -> None:
     section = told.split("## Kernel to page")[1].split("\nAn entry of")[0]
     documented = set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE))
     listed = re.search(
-        r"TYPES: ReadonlySet<string> = new Set\(\[(.*?)\]\)", (LAB / "src/protocol.ts").read_text(), re.S
+        r"TYPES: ReadonlySet<string> = new Set<FromKernel\['type'\]>\(\[(.*?)\]\)",
+        (LAB / "src/protocol.ts").read_text(),
+        re.S,
     )
     assert listed
     assert set(re.findall(r"'(\w+)'", listed[1])) == documented
@@ -45,7 +47,7 @@ def test_the_kernelspec_marks_the_kernel_for_the_page() -> None:
 
 def test_every_shortcut_and_menu_entry_has_a_command() -> None:
     schema = json.loads((LAB / "schema/plugin.json").read_text())
-    commands = (LAB / "src/commands.ts").read_text()
+    commands = "".join((LAB / f"src/{name}.ts").read_text() for name in ("commands", "cellcommands"))
     steering = {f"rlm:{name}" for name in re.findall(r"make\('(\w+)'", commands)}
     known = set(re.findall(r"'(rlm:[\w-]+)'", commands)) | steering
     assert {shortcut["command"] for shortcut in schema["jupyter.lab.shortcuts"]} <= known
