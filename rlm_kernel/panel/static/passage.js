@@ -86,8 +86,8 @@ export class ReaderList {
 
 /** What stands at a place of the document. */
 export class PassageViewer {
-  /** @param {Ctx} ctx */
-  constructor(ctx) {
+  /** @param {Ctx} ctx @param {() => void} close */
+  constructor(ctx, close) {
     this.ctx = ctx;
     /** @type {Message | null} */
     this.message = null;
@@ -98,20 +98,21 @@ export class PassageViewer {
     this.difference = el('p', { class: 'rlm-cite-difference', hidden: true });
     this.problem = el('p', { class: 'rlm-note', hidden: true });
     this.text = el('pre', { class: 'rlm-text rlm-passage', tabindex: '0', dir: 'auto' });
-    this.before = button('‹ Previous', () => this.go(-1), { 'aria-label': 'Previous citation of the answer' });
-    this.after = button('Next ›', () => this.go(1), { 'aria-label': 'Next citation of the answer' });
+    this.before = button('‹', () => this.go(-1), { 'aria-label': 'Previous citation of the answer' });
+    this.after = button('›', () => this.go(1), { 'aria-label': 'Next citation of the answer' });
     this.wider = button('Show more around', () => this.widen());
     this.copy = button('Copy', () => void this.copyText(), { 'aria-label': 'Copy the passage with its place' });
+    this.shut = button('✕', close, { class: 'rlm-quiet', 'aria-label': 'Close the passage' });
     this.element = el(
       'section',
       { class: 'rlm-passage-box', 'aria-label': 'Passage', hidden: true },
-      el('div', { class: 'rlm-buttons' }, this.before, this.after, this.wider, this.copy),
-      this.title,
+      el('div', { class: 'rlm-passage-head' }, this.before, this.after, this.title, this.shut),
       this.where,
       this.said,
       this.difference,
       this.problem,
-      this.text
+      this.text,
+      el('div', { class: 'rlm-passage-buttons' }, this.wider, this.copy)
     );
   }
 
@@ -171,6 +172,12 @@ export class PassageViewer {
         passage.end + [...passage.after].length < passage.length ? '…' : ''
       )
     );
+  }
+
+  /** Bring the passage into sight within what stands around it. */
+  centre() {
+    const highlight = this.text.querySelector('.rlm-passage-mark');
+    if (!highlight) return;
     const box = this.text.getBoundingClientRect();
     this.text.scrollTop += highlight.getBoundingClientRect().top - box.top - box.height / 4;
   }

@@ -8,7 +8,7 @@
  * @typedef {import('./generated').CoverageMessage} CoverageMessage
  */
 
-import { button, el, put } from './dom.js';
+import { el, put } from './dom.js';
 import { line } from './format.js';
 import { PassageViewer, ReaderList } from './passage.js';
 import { charsOf, percent } from './picture.js';
@@ -49,15 +49,10 @@ class DocumentTab {
     this.bar = new StripBar(part => this.choosePart(part));
     this.waits = el('p', { class: 'rlm-note', role: 'status', hidden: true }, WAITS);
     this.list = new ReaderList(ctx);
-    this.viewer = new PassageViewer(ctx);
-    this.shut = button('Close', () => this.close(), { class: 'rlm-quiet', 'aria-label': 'Close the passage' });
-    this.below = el(
-      'div',
-      { class: 'rlm-strip-below', hidden: true },
-      this.shut,
-      this.viewer.element,
-      this.list.element
-    );
+    this.viewer = new PassageViewer(ctx, () => this.close());
+    this.spoken = el('div', { class: 'rlm-unseen', role: 'status' });
+    this.host = host;
+    this.below = el('div', { class: 'rlm-strip-below', hidden: true }, this.viewer.element, this.list.element);
     this.element = el(
       'div',
       { class: 'rlm-document' },
@@ -65,7 +60,8 @@ class DocumentTab {
       this.bar.element,
       this.ownWords,
       this.waits,
-      this.below
+      this.below,
+      this.spoken
     );
     host.append(this.element);
     this.off = [
@@ -171,7 +167,7 @@ class DocumentTab {
   takeReaders(message) {
     this.readers = message;
     const calls = message.count === 1 ? '1 call' : `${message.count.toLocaleString('en')} calls`;
-    this.ctx.say(`Read by ${calls}.`);
+    put(this.spoken, `Read by ${calls}.`);
   }
 
   /** @param {import('./generated').PassageMessage} message */
@@ -184,13 +180,24 @@ class DocumentTab {
       this.wanted = message.id;
       this.ctx.show('document');
       const where = line(message.citation?.where ?? '', 120);
-      this.ctx.say(
-        [`Citation ${message.number + 1} of ${message.count}`, message.citation?.status, where]
-          .filter(Boolean)
-          .join(', ')
-      );
+      const words = [`Citation ${message.number + 1} of ${message.count}`, message.citation?.status, where];
+      put(this.spoken, words.filter(Boolean).join(', '));
     }
+    // Of a part that was chosen, who read it is the news; of a citation, what stands there.
+    this.below.append(
+      ...(message.number === null ? [this.list.element, this.viewer.element] : [this.viewer.element, this.list.element])
+    );
+    this.ctx.later();
     this.viewer.set(message);
+    requestAnimationFrame(() => this.bring());
+  }
+
+  /** Bring the passage into sight: in the tab only, not in the page around it. */
+  bring() {
+    this.viewer.centre();
+    const box = this.below.getBoundingClientRect();
+    const room = this.host.getBoundingClientRect();
+    if (box.bottom > room.bottom) this.host.scrollTop += Math.min(box.bottom - room.bottom, box.top - room.top);
   }
 
   /** Say after a moment that a running cell is waited for. @param {boolean} on */
