@@ -38,10 +38,12 @@ _QUOTED = re.compile(
     re.DOTALL,
 )
 _BLOCK = re.compile(r"^(?:>[ \t]?[^\n]*(?:\n|$))+", re.MULTILINE)
-_PAGE = re.compile(r"[\[(](?:([^\[\]():,]+),\s*)?pp?\.\s?(\d[\d,]*)(?:\s?[-–]\s?(\d[\d,]*))?[\])]")
-_LINE = re.compile(
-    r"[\[(](?:([^\[\]():]+?)(?::\s?(?:lines?\s)?|,\s*lines?\s)|lines?\s)(\d[\d,]*)(?:\s?[-–]\s?(\d[\d,]*))?[\])]"
-)
+# A place as a document gives it (`Document.at`): characters before the name, a section behind the page.
+_BEGIN = r"[\[(](?:characters?\s[\d,]+(?:\s?[-–]\s?[\d,]+)?,\s*)?"
+_NUMBERS = r"(\d[\d,]*)(?:\s?[-–]\s?(\d[\d,]*))?"
+_CLOSE = r"(?:,\s*§[^\[\]()]{1,200})?[\])]"
+_PAGE = re.compile(rf"{_BEGIN}(?:([^\[\]():,]+),\s*)?pp?\.\s?{_NUMBERS}{_CLOSE}")
+_LINE = re.compile(rf"{_BEGIN}(?:([^\[\]():]+?)(?::\s?(?:lines?\s)?|,\s*lines?\s)|lines?\s){_NUMBERS}{_CLOSE}")
 _SECTION = re.compile(r"[\[(](?:([^\[\]():§,]+),\s*)?§§?\s?([^\[\]()]{1,120})[\])]")
 _FENCE = re.compile(r"^```.*?^```[^\n]*$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 _WORD = re.compile(r"\w+", re.UNICODE)

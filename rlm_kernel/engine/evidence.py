@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from rlm_kernel.contexts.cover import merged, share, strip
@@ -33,6 +34,7 @@ MOST_SPANS = 5_000
 """Parts that are kept with their readers; of more, only the picture."""
 CELLS = 400
 Span = tuple[int, int]
+_WORD = re.compile(r"\w+")
 
 
 class CoverageDict(TypedDict):
@@ -136,7 +138,8 @@ class Evidence(Observer):
             except RlmError as problem:
                 log.info("citations cannot be looked up: %s", problem)
                 said = {}
-            if citations := [_checked(each) for each in said.get("citations", ())]:
+            checked = [_checked(each) for each in said.get("citations", ())]
+            if citations := [each for each in checked if not _repeats(run.prompt, each)]:
                 details[CITATIONS] = citations
         changed = len(details) > len(run.details)
         run.details = details
@@ -244,6 +247,12 @@ def _checked(said: Mapping[str, Any]) -> CitationDict:
             "place": place if len(place) == 2 else [],
         },
     )
+
+
+def _repeats(question: str, citation: CitationDict) -> bool:
+    """Tell whether an answer only repeats words of the question, which need not stand in the document."""
+    asked, said = (" ".join(_WORD.findall(text.lower())) for text in (question, citation["text"]))
+    return citation["kind"] == "quotation" and citation["status"] == "not found" and f" {said} " in f" {asked} "
 
 
 def citations_of(run: Node) -> list[CitationDict]:

@@ -35,14 +35,14 @@ FINAL({ANSWER!r})
 """
 
 
-async def ask(tmp_path: Path, *cells: str) -> tuple[Session, Node]:
+async def ask(tmp_path: Path, *cells: str, question: str = "Which ships?") -> tuple[Session, Node]:
     (tmp_path / "ships.txt").write_text("".join(LINES), encoding="utf-8")
     executor, models = ProcessExecutor(), Registry(extra={"model": ScriptedModel(list(cells), "many")})
     session = Session(executor, models, Settings(model="model", sub_model="model"))
     await executor.start()
     try:
         await executor.run_person_cell(f"load({str(tmp_path / 'ships.txt')!r})")
-        return session, await session.ask("Which ships?")
+        return session, await session.ask(question)
     finally:
         await session.close()
         await executor.close()
@@ -76,6 +76,15 @@ async def test_an_answer_says_what_was_read_and_whether_its_citations_stand_ther
         data["text/plain"]
     )
     assert "“load” stands as “cargo”" in str(data["text/plain"])
+
+
+async def test_what_an_answer_repeats_of_the_question_is_no_citation(tmp_path: Path) -> None:
+    said = "“Which ships?” I was asked, and “which of all ships” too: “which of the ships”."
+    _, run = await ask(
+        tmp_path, f"I know.\n\n```python\nFINAL({said!r})\n```", question="Which ships?  Which of all ships?"
+    )
+
+    assert [(each["text"], each["status"]) for each in citations_of(run)] == [("which of the ships", "not found")]
 
 
 async def test_where_nothing_was_read_or_cited_nothing_is_said(tmp_path: Path) -> None:

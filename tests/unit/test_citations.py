@@ -146,6 +146,26 @@ def test_a_text_on_disk_is_looked_up_too(tmp_path: Path) -> None:
     assert line["passage"] == lines[3_000].rstrip("\n")
 
 
+@pytest.mark.parametrize("place", ["A late fee", "The tenant"])
+def test_a_place_as_the_document_gives_it_is_looked_up(place: str) -> None:
+    start = LEASE.index(place) if place in LEASE else 0
+    text = LEASE.at(start)
+    for said in (f"({text})", f"[{text}]", f"(characters {start:,}–{start + 10:,}, {text})"):
+        assert one(said, LEASE)["status"] == "found", said
+
+
+def test_lines_are_found_behind_characters() -> None:
+    lines = Document("one\ntwo\nthree\n", "a.txt")
+    cited = one("(characters 4–7, a.txt, line 2)", lines)
+    assert (cited["status"], cited["passage"]) == ("found", "two")
+
+
+def test_words_that_stand_in_few_places_tell_the_passage() -> None:
+    text = "".join(f"The ship number {n * 7919 % 1000} brought tar and {n} barrels of rye.\n" for n in range(600))
+    cited = one("“The ship number 757 brought gold and 3 barrels of rye”", text)
+    assert (cited["status"], cited["difference"]) == ("differs", "“gold” stands as “tar”")
+
+
 def test_a_passage_comes_with_what_stands_around_it() -> None:
     start = LEASE.index("A late fee")
     shown = passage(LEASE, start, start + 10)
@@ -155,6 +175,12 @@ def test_a_passage_comes_with_what_stands_around_it() -> None:
     assert shown["before"].endswith("## Late fees\n")
     assert shown["after"].startswith(" of eleven")
     assert passage(LEASE, 10, 10**9) is None
+    wide = passage(LEASE, start, start + 10, around=10**9)
+    assert wide is not None
+    assert wide["before"] + wide["passage"] + wide["after"] == LEASE
+    long = passage("x" * 50_000, 10, 40_000)
+    assert long is not None
+    assert (len(long["passage"]), long["left_out"], len(long["after"])) == (20_000, 19_990, 400)
 
 
 def test_many_quotations_in_a_large_text_are_quick_enough_to_wait_for() -> None:
