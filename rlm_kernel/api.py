@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Coroutine, Mapping
 
+    from rlm_kernel.contexts.citations import CitationDict
     from rlm_kernel.engine.branches import BranchDict
     from rlm_kernel.engine.edits import EditKind
+    from rlm_kernel.engine.evidence import CoverageDict
     from rlm_kernel.engine.quoting import QuoteDict
     from rlm_kernel.engine.session import Session
     from rlm_kernel.trace.records import Node, Outcome
@@ -102,6 +104,20 @@ class Run:
     def usage(self) -> Usage:
         """What this run spent in all."""
         return self.tree.total(self.node.id)
+
+    @property
+    def citations(self) -> list[CitationDict]:
+        """What the answer quotes and cites, looked up in the context: ``status`` is found, differs or not found."""
+        from rlm_kernel.engine.evidence import citations_of
+
+        return citations_of(self.node)
+
+    @property
+    def coverage(self) -> CoverageDict | None:
+        """Which parts of the context calls have read; ``None`` where none was made, or that is not known."""
+        from rlm_kernel.engine.evidence import coverage_of
+
+        return coverage_of(self.node)
 
     @property
     def branches(self) -> list[BranchDict]:

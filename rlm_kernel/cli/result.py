@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rlm_kernel.cli.terminal import Screen
+    from rlm_kernel.contexts.citations import CitationDict
+    from rlm_kernel.engine.evidence import CoverageDict
     from rlm_kernel.trace.records import Node
     from rlm_kernel.trace.tree import Tree, TreeDict
 
@@ -49,15 +51,29 @@ class ResultDict(TypedDict):
     answer: str
     status: str
     usage: SpentDict
+    citations: list[CitationDict]
+    """What the answer quotes and cites, looked up in the document."""
+    coverage: CoverageDict | None
+    """Which parts of the document calls have read; null where none has, or that is not known."""
     tree: TreeDict | None
 
 
 def result_dict(tree: Tree | None, run: Node | None) -> ResultDict:
     """Give the outcome of a run as JSON; without a run (interrupted before it began) there is no tree."""
+    from rlm_kernel.engine.evidence import citations_of, coverage_of
+
     if tree is None or run is None:
-        return ResultDict(answer="", status="stopped", usage=_spent(Usage()), tree=None)
-    status = run.outcome or "stopped"
-    return ResultDict(answer=run.reply, status=status, usage=_spent(tree.total(run.id)), tree=tree.to_dict(run.id))
+        return ResultDict(
+            answer="", status="stopped", usage=_spent(Usage()), citations=[], coverage=None, tree=None
+        )
+    return ResultDict(
+        answer=run.reply,
+        status=run.outcome or "stopped",
+        usage=_spent(tree.total(run.id)),
+        citations=citations_of(run),
+        coverage=coverage_of(run),
+        tree=tree.to_dict(run.id),
+    )
 
 
 def _spent(usage: Usage) -> SpentDict:
