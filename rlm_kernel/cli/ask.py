@@ -93,6 +93,8 @@ def finish(asked: Asked, errors: Screen, args: argparse.Namespace) -> int:
     say_why(errors, asked.run)
     if not args.json:
         print_answer(asked.run)
+        if not args.quiet:
+            print_citations(asked.run)
     sys.stdout.flush()
     if errors.gone:
         return BROKEN_PIPE
@@ -113,6 +115,22 @@ def print_answer(run: Node) -> None:
         screen.print(Markdown(answer))
     else:
         print(answer)
+
+
+def print_citations(run: Node) -> None:
+    """Print below the answer what became of its quotations and references; nothing where it has none."""
+    from rlm_kernel.cli.terminal import make_screen, plain
+    from rlm_kernel.notebook.citing import cited_lines
+
+    lines = plain(cited_lines(run))
+    if not lines:
+        return
+    screen = make_screen()
+    if screen.is_terminal:
+        screen.print()
+        screen.print(lines, style="dim", soft_wrap=True)
+    else:
+        print(f"\n{lines}")
 
 
 def say_why(errors: Screen, run: Node) -> None:
