@@ -10,6 +10,7 @@ from rlm_kernel.cli.codes import BROKEN_PIPE, INTERRUPTED, code_of_run
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
     from pathlib import Path
 
     from rlm_kernel.cli.asking import Asked
@@ -45,6 +46,13 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument(
         "paths", metavar="PATH", nargs="+", help="a file, a folder, a zip, a pattern, or - for standard input"
     )
+    reading = parser.add_argument_group("reading")
+    reading.add_argument(
+        "--kind", metavar="KIND", help="what the files are, where their names do not tell: PDF, CSV, text, …"
+    )
+    reading.add_argument(
+        "--encoding", metavar="NAME", help="what texts are in that are neither UTF-8 nor UTF-16: cp1252, …"
+    )
     add_run_options(parser)
     output = parser.add_argument_group("output")
     output.add_argument("--notebook", metavar="OUT.ipynb", help="write the run as a notebook with the model's cells")
@@ -66,13 +74,15 @@ def run(args: argparse.Namespace) -> int:
 
     if not args.question.strip():
         raise InputError("The question is empty.", 'Write it in quotes: rlm-kernel ask "What …?" FILE.')
+    if not all(path.strip() for path in args.paths):
+        raise InputError("A path is empty.", "Perhaps a variable of the shell is not set.")
     notebook = chosen_name(args.notebook, overwrite=args.overwrite) if args.notebook else None
     settings = settings_from(args)
     errors = make_screen(errors=True)
     progress = None if args.quiet else Progress(errors)
     with standard_input(args.paths, notebook) as paths:
-        question = Question(args.question, load_code(paths), settings)
-        asked = ask(question, progress, errors)
+        code = load_code(paths, args.kind, args.encoding)
+        asked = ask(Question(args.question, code, settings, _teller(errors)), progress, errors)
     if notebook is not None:
         _write(asked, notebook, errors, quiet=args.quiet)
     if args.json:
@@ -81,6 +91,15 @@ def run(args: argparse.Namespace) -> int:
         # ASCII: what a document holds must not depend on the encoding of a pipe, nor steer a terminal.
         print(json.dumps(result_dict(asked.tree, asked.run), indent=2))
     return finish(asked, errors, args)
+
+
+def _teller(errors: Screen) -> Callable[[str], None]:
+    from rlm_kernel.cli.terminal import plain
+
+    def tell(text: str) -> None:
+        errors.print(f"rlm-kernel: {plain(text)}", soft_wrap=True)
+
+    return tell
 
 
 def finish(asked: Asked, errors: Screen, args: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from rlm_kernel.cli.terminal import make_screen, plain
+from rlm_kernel.contexts.load import missing
 from rlm_kernel.contexts.names import shown
 from rlm_kernel.engine.keeping import Keeping
 from rlm_kernel.engine.observer import Observer
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from rlm_kernel.trace.tree import Tree
 
 PATTERN = re.compile(r"[*?\[]")
+AS_IN_CODE = re.compile(r'\b(kind|encoding)="([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Question:
     setup: str
     """The code that loads the context; stands in the notebook too."""
     settings: Settings
+    tell: Callable[[str], None] | None = None
+    """Is told what was left out of the context."""
 
     async def prepare(self, session: Session, executor: ProcessExecutor, keeping: Keeping) -> None:
         """Load the context.
@@ -47,7 +51,9 @@ class Question:
         Raises:
             InputError: It cannot be loaded.
         """
-        await _load(executor, self.setup)
+        for note in await _load(executor, self.setup):
+            if self.tell is not None:
+                self.tell(note)
 
     async def work(self, session: Session) -> Node:
         """Have it answered."""
@@ -131,21 +137,41 @@ class Stopper:
         self.pressed = True
 
 
-def load_code(paths: list[Path]) -> str:
+def load_code(paths: list[Path], kind: str | None = None, encoding: str | None = None) -> str:
     """Write the cell that loads the context: one document, also of several files, of folders and of patterns.
+
+    Args:
+        paths: What to load.
+        kind: The format, where the person says it.
+        encoding: That of texts, where the person says it.
 
     Raises:
         InputError: There is nothing of that name.
     """
     for path in paths:
-        if not path.exists() and not PATTERN.search(str(path)):
-            raise InputError(
-                f"{shown(path)} does not exist.", "Give the path of a file or folder, or - for standard input."
-            )
+        _check_there(path)
     written = [repr(str(path.absolute())) for path in paths]
-    if len(written) == 1:
-        return f"load({written[0]})"
-    return "\n".join(["load(", *(f"    {path}," for path in written), ")"])
+    written += [f"{name}={value!r}" for name, value in (("kind", kind), ("encoding", encoding)) if value]
+    if len(paths) == 1:
+        return f"load({', '.join(written)})"
+    return "\n".join(["load(", *(f"    {each}," for each in written), ")"])
+
+
+def _check_there(path: Path) -> None:
+    """Say what is not there before Python is started.
+
+    Raises:
+        InputError: There is no such file or folder.
+    """
+    if PATTERN.search(str(path)):
+        return
+    try:
+        there = path.exists()
+        problem = missing(path, str(path)) if not there else None
+    except OSError as error:
+        raise InputError(f"{shown(path)} cannot be found: {error.strerror}.") from error
+    if problem is not None:
+        raise InputError(problem.message, problem.remedy)
 
 
 def ask(question: Job, progress: Progress | None, screen: Screen | None = None) -> Asked:
@@ -240,10 +266,20 @@ def _loading(progress: Progress | None, asked: Asked) -> Callable[[Published], N
     return show
 
 
-async def _load(executor: ProcessExecutor, code: str) -> None:
+async def _load(executor: ProcessExecutor, code: str) -> list[str]:
+    """Load the context, and give what its reader should know: files that were left out."""
     result = await executor.run_person_cell(code)
     if result.status == "ok":
-        return
+        shown = [output for output in result.outputs if output.get("output_type") == "execute_result"]
+        return _notes(str(shown[-1].get("data", {}).get("text/plain", ""))) if shown else []
     errors = [output for output in result.outputs if output.get("output_type") == "error"]
     said = str(errors[-1].get("evalue") or errors[-1].get("ename")) if errors else "The context cannot be loaded."
-    raise InputError(said)
+    # The remedy names what `load` takes; here these are options of the command.
+    raise InputError(AS_IN_CODE.sub(r"--\1 \2", said))
+
+
+def _notes(shown: str) -> list[str]:
+    """Take the notes from what a document of several files shows: they stand before the line of the first file."""
+    lines = shown.split("\n")[1:]
+    first = next((number for number, line in enumerate(lines) if line.startswith("=== ")), 0)
+    return [line.partition(": see .notes")[0] for line in lines[:first]]

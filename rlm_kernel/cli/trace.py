@@ -47,7 +47,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     one.set_defaults(command=list_runs)
 
     one = actions.add_parser("show", help="question, tree of calls with costs, answer; or the texts of one node")
-    one.add_argument("run", metavar="RUN", help="a run, or a node of it as in an export (RUN/t1/c2)")
+    one.add_argument("run", metavar="RUN", help="a run, or a node of it by the id shown (RUN/t1/c2)")
     one.set_defaults(command=show)
 
     one = actions.add_parser("export", help="everything about a run on standard output")

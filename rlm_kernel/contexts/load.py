@@ -125,7 +125,7 @@ class _Work:
             if file.is_dir():
                 return self._many(files_in(file, self._progress), file, str(file))
             if not file.exists():
-                raise _missing(file, path)
+                raise missing(file, path)
         except PermissionError as error:
             raise ContextError(f"{shown(path)} may not be read: no permission.", "Ask its owner.") from error
         except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: there is no home for ~someone
@@ -144,7 +144,8 @@ class _Work:
             else:
                 gathered.add(name, source)
             self._progress.at(f"{name}: file {number:,} of {len(files):,}")
-        return gathered.document(path, "folder", shown(Path(path).name or path))
+        called = Path(path).name
+        return gathered.document(path, "folder", shown(called if called.strip(".") else top.resolve().name or path))
 
     def _source(self, file: Path) -> Source:
         content = _read_bytes(file, self._progress)
@@ -154,7 +155,7 @@ class _Work:
 def _read_bytes(file: Path, progress: Progress) -> bytes:
     name = shown(file.name)
     if not file.is_file():
-        raise ContextError(f"{name} is not an ordinary file.", "Copy its content to a file and load that.")
+        raise _no_file(file, name)
     try:
         with file.open("rb", buffering=0) as opened:
             before = os.fstat(opened.fileno())
@@ -178,6 +179,15 @@ def _read_bytes(file: Path, progress: Progress) -> bytes:
     return content
 
 
+def _no_file(file: Path, name: str) -> ContextError:
+    if file.is_dir():
+        why = "is a link to a folder, which is not followed" if file.is_symlink() else "may not be read: no permission"
+        return ContextError(f"{name} {why}.", "Name it as well.")
+    if file.is_symlink() and not file.exists():
+        return ContextError(f"{name} is a link that leads nowhere.", "Load what it is meant to lead to.")
+    return ContextError(f"{name} is not an ordinary file.", "Copy its content to a file and load that.")
+
+
 def _read_all(opened: FileIO, size: int, tell: Callable[[int], None]) -> bytes:
     """Read to the end, and a byte more, which tells that the file has grown.
 
@@ -190,7 +200,13 @@ def _read_all(opened: FileIO, size: int, tell: Callable[[int], None]) -> bytes:
     return content
 
 
-def _missing(file: Path, path: str) -> ContextError:
+def missing(file: Path, path: str) -> ContextError:
+    """Say that a file is not there, and which one may be meant.
+
+    Args:
+        file: The file.
+        path: As the person wrote it.
+    """
     if not file.parent.is_dir():
         return ContextError(
             f"{shown(path)} is not there: there is no folder {shown(file.parent)}.", f"This is {shown(Path.cwd())}."

@@ -28,7 +28,9 @@ def is_pattern(path: str) -> bool:
 def files_in(folder: Path, progress: Progress) -> list[Path]:
     """List the files of a folder and all folders in it, by name.
 
-    Hidden ones are passed over, and what ignore files name; folders that are links are not followed.
+    Hidden ones are passed over, and what ignore files name. What is no ordinary file is among them too, for whoever
+    reads them to say so: links to folders, which are not followed, links that lead nowhere, folders that may not be
+    read.
 
     Raises:
         ContextError: There are too many, or the folder may not be read.
@@ -53,6 +55,7 @@ def _walk(folder: Path, base: str, rules: list[tuple[str, list[Rule]]], progress
             raise ContextError(
                 f"{shown(folder)} may not be read: no permission.", f"Allow it: chmod u+rx {shown(folder)}"
             ) from error
+        yield folder
         return
     rules = [*rules, (base, read_rules(folder))]
     for entry in entries:
@@ -63,7 +66,7 @@ def _walk(folder: Path, base: str, rules: list[tuple[str, list[Rule]]], progress
             continue
         if is_folder:
             yield from _walk(Path(entry.path), f"{base}{entry.name}/", rules, progress)
-        elif entry.is_file():
+        else:
             yield Path(entry.path)
 
 

@@ -83,7 +83,8 @@ def load_line(line: str, load: Load) -> str:
     document = load(
         *paths, name=options.get("name", "context"), kind=options.get("kind"), encoding=options.get("encoding")
     )
-    notes = "\n".join(document.notes[:5]) + ("\n…" if len(document.notes) > 5 else "")
+    more = [f"… {len(document.notes) - 5:,} more: see .notes"] if len(document.notes) > 5 else []
+    notes = "\n".join([*document.notes[:5], *more])
     return f"{options.get('name', 'context')}: {document.summary()}" + (f"\n{notes}" if notes else "")
 
 

@@ -147,7 +147,10 @@ def test_standard_input(environ, folder, script):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["Who?", "missing.txt"], "missing.txt does not exist"),
+        (["Who?", "missing.txt"], "missing.txt is not there."),
+        (["Who?", "binary.tx"], "Did you mean binary.txt?"),
+        (["Who?", ""], "A path is empty."),
+        (["Who?", "x" * 5000], "cannot be found: File name too long."),
         (["Who?", "."], "no readable files"),
         (["Who?", "*.md"], "matches no file"),
         (["   ", "missing.txt"], "question is empty"),
@@ -303,3 +306,21 @@ def test_no_process_is_left_behind(run_cli, tale, script):
     while time.monotonic() < deadline and Path(f"/proc/{pid}").exists():
         time.sleep(0.05)
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_what_is_read_can_be_said_and_what_is_left_out_is_told(run_cli, folder):
+    (folder / "ragged.csv").write_text("a,b\n1\n")
+    (folder / "old.txt").write_bytes("Grüße".encode("cp1252"))
+    (folder / "blank.txt").write_text("")
+    lines = "How many lines are there?"
+    assert "load it as it is, with --kind text." in run_cli("ask", lines, "ragged.csv").stderr
+    assert run_cli("ask", "--quiet", lines, "ragged.csv", "--kind", "text").stdout.startswith("**2** lines")
+    old = run_cli("ask", "--quiet", 'How many lines contain "Grüße"?', "old.txt", "--encoding", "cp1252")
+    assert old.stdout.startswith("**1** of 1 lines")
+    every = run_cli("ask", "--quiet", lines, ".")
+    assert every.stdout.startswith("**2** lines")
+    assert every.stderr.splitlines() == [
+        "rlm-kernel: blank.txt left out: it is empty.",
+        "rlm-kernel: old.txt left out: it is not UTF-8 (byte 2, line 1).",
+        "rlm-kernel: ragged.csv read as plain text: it has ragged rows: line 2 has 1 field, the first line 2.",
+    ]

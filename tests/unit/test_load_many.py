@@ -48,6 +48,8 @@ def fill(folder: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     (folder / "loop").symlink_to(folder)
+    (folder / "nowhere").symlink_to(folder / "not-there")
+    (folder / "round").symlink_to(folder / "round")
     return folder
 
 
@@ -57,6 +59,9 @@ def test_a_folder_is_one_document_with_files(tmp_path):
     assert (document.kind, document.name) == ("folder", "all")
     assert document.notes == (
         "inner.zip left out: it is an archive: unpack it to have what is in it.",
+        "loop left out: it is a link to a folder, which is not followed.",
+        "nowhere left out: it is a link that leads nowhere.",
+        "round left out: it is a link that leads nowhere.",
         "deep/logo.png left out: it is no text: it looks like an image.",
         "deep/old.txt left out: it is not UTF-8 (byte 2, line 1).",
         "deep/ragged.csv read as plain text: it has ragged rows: line 2 has 1 field, the first line 2.",

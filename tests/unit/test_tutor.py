@@ -7,6 +7,7 @@ import re
 import pytest
 
 from rlm_kernel.contexts.document import Document
+from rlm_kernel.contexts.load import load
 from rlm_kernel.demo import DEMO_QUESTION, demo_document
 from rlm_kernel.messages import Message, ModelRequest
 from rlm_kernel.models.base import Model
@@ -287,3 +288,24 @@ async def test_the_demo_question_is_answered_with_sub_calls_and_quotations():
     assert len(found) >= 3
     for quote, start, end in found:
         assert text[int(start.replace(",", "")) : int(end.replace(",", ""))] == quote
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("How many lines are there?", "**4** lines"),
+        ("How many characters are there?", "**26** characters"),
+        ("How many paragraphs are there?", "**2** paragraphs"),
+        ("How many files are there?", "**2** files"),
+        ('How many lines contain "a"?', "**2** of 4 lines"),
+        ('How many files contain "1,2"?', "**1** of 2 files"),
+        ('Where does "four" first occur?', "“four one” (characters 48–52, b.txt, line 2)"),
+        ('What does it say about "three"?', "(characters 42–56, b.txt, line 1)"),
+    ],
+)
+async def test_counts_in_the_files_and_not_in_the_lines_that_part_them(tmp_path, question, answer):
+    (tmp_path / "a.csv").write_text("ann\nada,1,2\n")
+    (tmp_path / "b.txt").write_text("three\nfour one")
+    run = await ask(question, load(tmp_path))
+    assert not run.failed
+    assert answer in run.answer

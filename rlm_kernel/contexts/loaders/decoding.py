@@ -6,6 +6,7 @@ import codecs
 import unicodedata
 
 from rlm_kernel.errors import ContextError
+from rlm_kernel.usage import count
 
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
@@ -105,12 +106,12 @@ def _undecodable(content: bytes, name: str, error: UnicodeDecodeError, encoding:
     wrong, right = _bad_and_good(content)
     if right > wrong // 10:
         return ContextError(
-            f"{name} is in mixed encodings: UTF-8, but for {wrong:,} places (the first: {where}).",
+            f"{name} is in mixed encodings: UTF-8, but for {count(wrong, 'place')} (the first: {where}).",
             'Load it with encoding="mixed", which takes such lines as Windows-1252, or mend it.',
         )
     return ContextError(
         f"{name} is not UTF-8 ({where}).",
-        f'Name its encoding, load("{name}", encoding="cp1252") for Western European, or convert it: '
+        f'Name its encoding, encoding="cp1252" for Western European, or convert it: '
         f"iconv -f LATIN1 -t UTF-8 '{name}' > utf8.txt",
     )
 

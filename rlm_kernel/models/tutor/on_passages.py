@@ -76,7 +76,7 @@ def _rank(state: State, ask: Lookup | Beyond, top: int) -> str:
         words=repr(list(ask.words)),
         phrases=repr(list(ask.phrases)),
         size=0 if state.shape.line_records else PASSAGE_CHARS,
-        spans=_ITEMS if state.shape.kind in ("list", "dict") else "[(0, len(text))]",
+        spans=_ITEMS if state.shape.kind in ("list", "dict", "files") else "[(0, len(text))]",
         top=top,
     )
 

@@ -9,7 +9,7 @@ from rlm_kernel.models.tutor.on_passages import beyond
 from rlm_kernel.models.tutor.on_table import read_rows
 from rlm_kernel.models.tutor.state import Policy, State, failed, plain, single
 from rlm_kernel.models.tutor.steps import step
-from rlm_kernel.models.tutor.units import UNITS, plural, unit_of
+from rlm_kernel.models.tutor.units import UNITS, division, plural, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -72,7 +72,7 @@ def _unit(state: State, noun: str) -> Generator[str, Shown, tuple[str, str] | No
 
 def _units(state: State, clause: Clause, ask: Units) -> Policy:
     found = yield from _unit(state, ask.noun)
-    code = (UNITS[found[0]].empty if ask.empty else UNITS[found[0]].number) if found else ""
+    code = (UNITS[found[0]].empty if ask.empty else division(found[0], state.shape)[0]) if found else ""
     if not found or not code:
         yield from _unknown(state, clause, f"empty {ask.noun}" if ask.empty else ask.noun)
     else:
@@ -92,7 +92,7 @@ def _units_with(state: State, clause: Clause, ask: UnitsWith) -> Policy:
     values = {
         "patterns": f"[{', '.join(map(_source, search.patterns()))}]",
         "flags": _flags(search),
-        "units": UNITS[unit].spans,
+        "units": division(unit, state.shape)[1],
         "test": test,
     }
     shown = yield step("text/units_with", test_words=plain(said), that=repr(said), **values, **common)
@@ -118,7 +118,7 @@ def _extreme(state: State, clause: Clause, ask: Extreme) -> Policy:
     reply = step(
         "text/extreme",
         noun=plural(found[0]),
-        units=UNITS[found[0]].spans,
+        units=division(found[0], state.shape)[1],
         measure='unit.partition(" ")[2].strip()' if label else "unit.strip()",
         how_words=how,
         which="longest" if ask.longest else "shortest",
@@ -138,7 +138,7 @@ def _describe(state: State) -> Policy:
 
 def _unknown(state: State, clause: Clause, noun: str) -> Policy:
     reason = f"I cannot tell what counts as one of the “{noun}” in this document."
-    able = "I count lines, words, characters, paragraphs, the pages of a PDF and the rows of a table."
+    able = "I count lines, words, characters, paragraphs, files, the pages of a PDF and the rows of a table."
     yield from beyond(state, Beyond(clause.original, f"{reason} {able}"))
 
 

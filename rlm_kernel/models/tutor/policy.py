@@ -44,7 +44,7 @@ def _run(question: str) -> Policy:
     if kind in ("list", "tuple"):
         prepared = yield step("start/prepare_list", type=kind)
     else:
-        prepared = yield step("start/prepare_dict" if kind == "dict" else "start/prepare_text")
+        prepared = yield step(f"start/prepare_{kind if kind in ('dict', 'files') else 'text'}")
     if prepared.failed:
         kind = "text"
         prepared = yield step("start/prepare_simply", error=plain(prepared.error))

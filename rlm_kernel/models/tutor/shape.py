@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from rlm_kernel.models.tutor.transcript import Shown
 
-Kind = Literal["csv", "jsonl", "json", "web log", "log", "mail", "records", "prose", "list", "dict"]
+Kind = Literal["csv", "jsonl", "json", "web log", "log", "mail", "records", "prose", "list", "dict", "files"]
 
 WEB_LOG = (
     r"(?P<client>\S+) (?P<ident>\S+) (?P<user>\S+) \[(?P<date>[^:\]]+):(?P<time>[^\]]+)\]"
@@ -34,7 +34,7 @@ class Shape:
 
     kind: Kind
     type: str
-    """The Python type of ``context``."""
+    """The Python type of ``context``; ``files``: a document made of several."""
     name: str = ""
     """The file's name, where it has one."""
     lines: int = 0
@@ -66,6 +66,8 @@ def judge(kind_of: str, look: Shown, prepared: Shown) -> Shape:
     whole = [line for line in lines if not line.endswith("…")]
     items = prepared.value("items")
     kind: Kind
+    if kind_of == "files":  # a table among them is not read as one: the next has other columns, or its header again
+        return Shape("files", kind_of, lines=max(0, int(prepared.number("lines"))), pages=prepared.number("pages") > 0)
     kind, delimiter = ("json", ",") if items == "dict" else _judge_lines(lines, whole)
     if kind_of in ("list", "tuple", "dict") and kind != "json":
         kind = "dict" if kind_of == "dict" else "list"

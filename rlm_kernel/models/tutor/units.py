@@ -34,6 +34,11 @@ for page in context.pages:
     units.append((start, page))
     start += len(page)"""
 _PARAGRAPHS = 'units = [(match.start(), match.group()) for match in re.finditer(r"(?:.*\\S.*\\n?)+", text)]'
+_PARAGRAPHS_OF_FILES = """units = [
+    (start + match.start(), match.group())
+    for start, part in zip(starts, parts)
+    for match in re.finditer(r"(?:.*\\S.*\\n?)+", part)
+]"""
 _EMPTY = "number = sum(1 for line in text.splitlines() if not line.strip())"
 
 UNITS: dict[str, Unit] = {
@@ -64,6 +69,9 @@ UNITS: dict[str, Unit] = {
         _LINES + "\nunits = [(start, unit) for start, unit in units[1:] if unit.strip()]",
     ),
     "column": Unit("columns", 'number = len(columns)\nwhat = "columns: " + ", ".join(columns)'),
+    "file": Unit(
+        "files", 'number = len(parts)\nwhat = "files (`len(context.files)`)"', "units = list(zip(starts, parts))"
+    ),
     "item": Unit("items", 'number = len(context)\nwhat = "items (`len(context)`)"', "units = list(zip(starts, parts))"),
     "word": Unit(
         "words",
@@ -97,6 +105,7 @@ _NOUNS = {
 }
 _ROW_NOUNS = ("rows", "row", "records", "record", "entries", "entry")
 _ITEM_NOUNS = ("items", "item", "elements", "element", "entries", "entry", "keys", "key", "strings", "texts")
+_FILE_NOUNS = ("files", "file", "documents", "document")
 _REQUEST_NOUNS = ("requests", "request", "hits", "hit")
 
 
@@ -106,6 +115,8 @@ def unit_of(noun: str, seen: Shape) -> str:
     if unit:
         known = {"page": seen.pages, "verse": seen.verses, "column": seen.tabular}
         return unit if known.get(unit, True) else ""
+    if seen.kind == "files":
+        return "file" if noun in _FILE_NOUNS else ""
     if seen.kind in ("list", "dict"):
         return "item" if noun in _ITEM_NOUNS else ""
     if seen.kind in ("csv", "json"):
@@ -113,6 +124,16 @@ def unit_of(noun: str, seen: Shape) -> str:
     if seen.kind in ("jsonl", "web log", "log"):
         return "line" if noun in _ROW_NOUNS or (seen.kind == "web log" and noun in _REQUEST_NOUNS) else ""
     return ""
+
+
+def division(unit: str, seen: Shape) -> tuple[str, str]:
+    """Give the code that counts a unit in a document of this shape, and the code that divides it into them."""
+    number, spans = UNITS[unit].number, UNITS[unit].spans
+    if seen.kind == "files" and unit == "paragraph":  # what ends a file ends a paragraph too
+        return number.replace(spans, _PARAGRAPHS_OF_FILES), _PARAGRAPHS_OF_FILES
+    if seen.kind == "files" and unit == "character":  # without the line ends that were put between files
+        return number.replace("len(text)", "sum(len(file) for file in context.files)"), spans
+    return number, spans
 
 
 def plural(unit: str) -> str:
