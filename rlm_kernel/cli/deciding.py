@@ -162,9 +162,9 @@ class Decider:
 
     async def _line(self, asked: str) -> str | None:
         """Ask for a line; ``None`` at the end of the input."""
-        self._screen.print(Text(asked, style="bold"), end="", soft_wrap=True)
         loop, descriptor = asyncio.get_running_loop(), sys.stdin.fileno()
         _forget_typed(descriptor)
+        self._screen.print(Text(asked, style="bold"), end="", soft_wrap=True)
         came: asyncio.Future[bytes] = loop.create_future()
 
         def read() -> None:
