@@ -39,12 +39,13 @@ _QUOTED = re.compile(
 )
 _BLOCK = re.compile(r"^(?:>[ \t]?[^\n]*(?:\n|$))+", re.MULTILINE)
 # A place as a document gives it (`Document.at`): characters before the name, a section behind the page.
-_BEGIN = r"[\[(](?:characters?\s[\d,]+(?:\s?[-–]\s?[\d,]+)?,\s*)?"
-_NUMBERS = r"(\d[\d,]*)(?:\s?[-–]\s?(\d[\d,]*))?"
-_CLOSE = r"(?:,\s*§[^\[\]()]{1,200})?[\])]"
-_PAGE = re.compile(rf"{_BEGIN}(?:([^\[\]():,]+),\s*)?pp?\.\s?{_NUMBERS}{_CLOSE}")
-_LINE = re.compile(rf"{_BEGIN}(?:([^\[\]():]+?)(?::\s?(?:lines?\s)?|,\s*lines?\s)|lines?\s){_NUMBERS}{_CLOSE}")
-_SECTION = re.compile(r"[\[(](?:([^\[\]():§,]+),\s*)?§§?\s?([^\[\]()]{1,120})[\])]")
+_BEGIN = r"[\[(](?:characters?\s(?P<a>\d[\d,]*)(?:\s?[-–]\s?(?P<b>\d[\d,]*))?,\s*)?"
+_NUMBERS = r"(?P<first>\d[\d,]*)(?:\s?[-–]\s?(?P<last>\d[\d,]*))?"
+_TITLE = r"(?:[^\[\]()]|\([^\[\]()]*\)){1,200}"
+_CLOSE = rf"(?:,\s*§{_TITLE})?[\])]"
+_PAGE = re.compile(rf"{_BEGIN}(?:(?P<name>[^\[\]():,]+),\s*)?pp?\.\s?{_NUMBERS}{_CLOSE}")
+_LINE = re.compile(rf"{_BEGIN}(?:(?P<name>[^\[\]():]+?)(?::\s?(?:lines?\s)?|,\s*lines?\s)|lines?\s){_NUMBERS}{_CLOSE}")
+_SECTION = re.compile(rf"{_BEGIN}(?:(?P<name>[^\[\]():§,]+),\s*)?§§?\s?(?P<first>{_TITLE})[\])]")
 _FENCE = re.compile(r"^```.*?^```[^\n]*$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 _WORD = re.compile(r"\w+", re.UNICODE)
 _SPACES = re.compile(r"\s+")
@@ -98,6 +99,8 @@ class _Asked:
     name: str = ""
     first: str = ""
     last: str = ""
+    span: tuple[int, int] | None = None
+    """Characters of the document, where the reference has them."""
 
 
 def look_up(answer: str, context: object) -> list[CitationDict]:
@@ -143,12 +146,18 @@ def _asked(answer: str, names: set[str]) -> Iterator[_Asked]:
     text = _BLOCK.sub(lambda found: " " * len(found.group()), text)
     for found in _QUOTED.finditer(text):
         yield from _quotation(next(filter(None, found.groups())), found.start(), found.end())
+    begun: set[int] = set()
     for kind, pattern in (("page", _PAGE), ("line", _LINE), ("section", _SECTION)):
         for found in pattern.finditer(text):
-            name, first, *last = found.groups()
+            if found.start() in begun:
+                continue  # a page with its section
+            said = found.groupdict()
+            name, first, last = (said.get(part) or "" for part in ("name", "first", "last"))
             if kind == "line" and name and not _is_name(name, names):
                 continue
-            yield _Asked(kind, found.group(), found.start(), found.end(), name or "", first, (last or [""])[0] or "")  # type: ignore[arg-type]
+            begun.add(found.start())
+            span = (_number(said["a"]), _number(said["b"])) if said["a"] and said["b"] else None
+            yield _Asked(kind, found.group(), found.start(), found.end(), name, first, last, span)  # type: ignore[arg-type]
 
 
 def _is_name(name: str, names: set[str]) -> bool:
@@ -165,6 +174,8 @@ def _quotation(text: str, start: int, end: int) -> Iterator[_Asked]:
 def _look_up(asked: _Asked, sources: list[tuple[str, str | Text]]) -> CitationDict:
     if asked.kind == "quotation":
         return _quoted(asked, sources)
+    if asked.span is not None:
+        return _characters(asked, asked.span, sources)
     return _REFERENCES[asked.kind](asked, sources)
 
 
@@ -371,6 +382,17 @@ def _unknown(asked: _Asked) -> CitationDict:
     return _citation(asked, "not found", difference=said)
 
 
+def _characters(asked: _Asked, span: tuple[int, int], sources: list[tuple[str, str | Text]]) -> CitationDict:
+    """Look up a reference that names the characters too: nothing else is as exact."""
+    meant = _part(asked, sources)
+    if meant is None:
+        return _unknown(asked)
+    length = len(meant[0][1])
+    if not span[0] < span[1] <= length:
+        return _citation(asked, "not found", difference=f"The document has {length:,} characters.")
+    return _citation(asked, "found", meant[0], span, several=len(sources) > 1)
+
+
 def _page(asked: _Asked, sources: list[tuple[str, str | Text]]) -> CitationDict:
     meant = _part(asked, sources)
     if meant is None:
@@ -441,8 +463,12 @@ def _plain_title(title: str) -> str:
 
 
 def _numbers(asked: _Asked) -> tuple[int, int]:
-    first = int(asked.first.replace(",", ""))
-    return first, int(asked.last.replace(",", "")) if asked.last else first
+    first = _number(asked.first)
+    return first, _number(asked.last) if asked.last else first
+
+
+def _number(written: str) -> int:
+    return int(written.replace(",", ""))
 
 
 _REFERENCES: Mapping[CiteKind, Callable[[_Asked, list[tuple[str, str | Text]]], CitationDict]] = {

@@ -190,3 +190,19 @@ def test_many_quotations_in_a_large_text_are_quick_enough_to_wait_for() -> None:
     answer = "\n".join(f"“and it came to pass in these days, number {n}”" for n in range(0, 60_000, 3_000))
 
     assert {each["status"] for each in look_up(answer, text)} == {"differs"}
+
+
+def test_characters_are_the_most_exact_reference() -> None:
+    said = "(characters 2–6, lease.pdf, p. 1, § Terms (old))"
+    citation = one(said)
+    assert (citation["kind"], citation["status"], citation["text"]) == ("page", "found", said)
+    assert (citation["place"], citation["passage"]) == ([2, 6], "Term")
+    beyond = one("(characters 2–6,000, lease.pdf, § Terms)")
+    assert (beyond["status"], beyond["difference"]) == ("not found", f"The document has {len(LEASE):,} characters.")
+
+
+def test_a_section_may_have_brackets_in_its_title() -> None:
+    text = Document("# One (old)\nwords\n", "a.md", "Markdown", sections=((0, 1, "One (old)"),))
+    citation = one("It is so [a.md, § One (old)].", text)
+    assert (citation["kind"], citation["status"]) == ("section", "found")
+    assert one("It is so [line 2, § One (old)].", text)["kind"] == "line"
