@@ -280,10 +280,12 @@ def _nearest(quoted: str, text: str | Text) -> tuple[float, tuple[int, int]] | N
     words = [word.group() for word in _WORD.finditer(quoted)]
     lowered = [word.lower() for word in words]
     best: tuple[float, tuple[int, int]] | None = None
+    # The window is little larger than the quotation: in a wide one, words of the neighbours would be taken for its own.
+    before, behind = min(80, 16 + len(quoted) // 4), min(160, 32 + len(quoted) // 2)
     for number, at in _candidates(words, text):
-        ahead = sum(len(word) + 1 for word in words[:number])
-        start = max(0, at - ahead - 80)
-        window = str(text[start : at + len(quoted) + 160])
+        begins = at - sum(len(word) + 1 for word in words[:number])
+        start = max(0, begins - before)
+        window = str(text[start : max(0, begins) + len(quoted) + behind])
         spans = [found.span() for found in _WORD.finditer(window)]
         there = [window[a:b].lower() for a, b in spans]
         matcher = SequenceMatcher(None, lowered, there, autojunk=False)

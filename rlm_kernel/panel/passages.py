@@ -115,7 +115,7 @@ class Passages:
         self._send(message)
 
     def _who_read(self, run: Node, start: int, end: int) -> list[str]:
-        read = sorted(self._session.evidence.read(run))
+        read = sorted(self._session.evidence.read(run), key=lambda span: span[0])
         return list(dict.fromkeys(name for first, last, name in read if first < max(end, start + 1) and last > start))
 
     # ---- what stands there ---------------------------------------------------------------------------------------
