@@ -84,7 +84,14 @@ async def _execute(
 
     notebook.metadata.setdefault("kernelspec", dict(KERNELSPEC))
     resources = {"metadata": {"path": str(folder)}}
-    client = NotebookClient(notebook, timeout=cell_seconds, allow_errors=allow_errors, resources=resources)
+    client = NotebookClient(
+        notebook,
+        timeout=cell_seconds,
+        allow_errors=allow_errors,
+        resources=resources,
+        # ipykernel warns of every loopback connection; a person can do nothing about it here.
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
+    )
     client.on_cell_executed = _true_count
     try:
         await client.async_execute(env=environ)
