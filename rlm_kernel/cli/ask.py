@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 EPILOG = """\
 All of it becomes the variable context: one document, in which context.files are the single files where there
 are several.
-The answer goes to standard output, progress and the call tree to standard error.
+The answer goes to standard output, with what became of its citations below it; progress and the call tree go to
+standard error.
 
 exit codes: 0 answered, 2 usage or unreadable file, 3 no answer within the limits,
             4 model or endpoint failure, 5 something needed approval and nobody was there (--policy),
@@ -58,7 +59,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     output.add_argument("--notebook", metavar="OUT.ipynb", help="write the run as a notebook with the model's cells")
     output.add_argument("--overwrite", action="store_true", help="let --notebook replace a file")
     output.add_argument("--json", action="store_true", help="print one JSON object and nothing else on standard output")
-    output.add_argument("--quiet", action="store_true", help="no progress and no call tree")
+    output.add_argument("--quiet", action="store_true", help="the answer alone: no progress, call tree or citations")
     parser.set_defaults(command=run)
 
 

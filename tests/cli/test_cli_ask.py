@@ -42,11 +42,31 @@ def test_quiet_prints_the_answer_only(run_cli, tale, script):
     assert (done.returncode, done.stdout, done.stderr) == (0, "The whale won.\n", "")
 
 
+def test_citations_stand_below_the_answer(run_cli, tale, script):
+    answer = "“Line 7 of the tale” [tale.txt:7] and “Line 7000 of the tale”."
+    model = script(f"I cite.\n\n```python\nllm_query(context[:100])\nFINAL({answer!r})\n```")
+    done = run_cli("ask", "Which line?", tale, "--model", model)
+    assert done.stdout.split("\n") == [
+        answer,
+        "",
+        "✓ Line 7 of the tale: found: tale.txt, line 7 · characters 117 to 135",
+        "✓ [tale.txt:7]: found: tale.txt, line 7 · characters 117 to 136",
+        "≈ Line 7000 of the tale: found with differences: tale.txt, line 2 · characters 17 to 35 "
+        "(“7000” stands as “2”)",
+        "",
+    ]
+    result = json.loads(run_cli("ask", "Which line?", tale, "--json", "--model", model).stdout)
+    assert [each["status"] for each in result["citations"]] == ["found", "found", "differs"]
+    assert result["citations"][0]["place"] == [117, 135]
+    assert result["coverage"]["spans"][0][:2] == [0, 100]
+
+
 def test_json_is_one_object_with_the_sums_and_the_tree(run_cli, tale, script):
     done = run_cli("ask", "Who won?", tale, "--json", "--model", script(LOOK, ASK_SUB, DONE))
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert set(result) == {"answer", "status", "usage", "tree"}
+    assert set(result) == {"answer", "status", "usage", "citations", "coverage", "tree"}
+    assert (result["citations"], result["coverage"]["calls"]) == ([], 0)
     assert result["answer"] == "The whale won."
     assert result["status"] == "answered"
     assert set(result["usage"]) == USAGE_KEYS

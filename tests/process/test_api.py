@@ -39,6 +39,7 @@ def test_ask_change_and_compare(models: FakeEndpoint, tmp_path: Path) -> None:
         assert (run.node.model, repr(run)[:9]) == ("root-1", "<Run run-")
         quote = run.quote("t1/c1", reply="badly")
         assert (quote["calls_new"], quote["restore"]) == (0, "checkpoint")
+        assert (run.citations, run.coverage is not None and run.coverage["length"]) == ([], 12)
         models.requests.clear()
         other = run.rerun("t1/c1", reply="badly")
         assert (other.answer, run.answer, len(models.requests)) == ("badly 12", "well 12", 0)
