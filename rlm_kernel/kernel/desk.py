@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rlm_kernel.trace.tree import Tree
 
 log = logging.getLogger(__name__)
+LAST = "last"
 EARLIER_RUNS = 20
 """Questions of earlier sessions that are shown; those before are found by their id."""
 
@@ -135,17 +136,22 @@ class Desk:
     def find_node(self, name: str) -> Node:
         """Give a node by its id; where only the last part is given (``t2``, ``t2/c5``), of the last question.
 
+        ``last`` is that question itself; it may stand before the parts too.
+
         Raises:
             InputError: It is nowhere.
         """
         if not name.startswith("run-") and (last := self._last_question()) is not None:
-            name = f"{last}/{name}"
+            head, _, tail = name.partition("/")
+            below = tail if head == LAST else name
+            name = f"{last}/{below}" if below else str(last)
         return self.find(name)[NodeId(name)]
 
     def _last_question(self) -> NodeId | None:
         self.catch_up()
         asked = [each for each in self.session.tree.children(None) if "opening" in each.details]
-        return asked[-1].id if asked else None
+        # Those of earlier sessions are added as they are needed, so behind this session's own.
+        return max(asked, key=lambda run: run.started or 0).id if asked else None
 
     def catch_up(self, most: int = EARLIER_RUNS) -> int:
         """Let the last earlier questions of this notebook be part of the session.

@@ -67,7 +67,9 @@ async def run_notebook(
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    environ = {**os.environ, **({FRESH: "1"} if fresh else {}), **({POLICY: policy} if policy else {})}
+    # As a Jupyter server names it: the questions of this notebook are known again, and those of its neighbours are not.
+    named = {"JPY_SESSION_NAME": str((out or path).absolute())}  # noqa: ASYNC240 - asks no disk
+    environ = {**os.environ, **named, **({FRESH: "1"} if fresh else {}), **({POLICY: policy} if policy else {})}
     failure = await _execute(notebook, folder, timeout, allow_errors, environ)
     runs = expand(notebook)
     return RunReport(write_notebook(out or path, notebook), runs, failure, failure.startswith(NOT_APPROVED))

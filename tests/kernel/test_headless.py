@@ -54,6 +54,21 @@ async def test_run_makes_real_cells_and_running_again_replaces_them(tmp_path: Pa
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
 
 
+async def test_the_questions_of_another_notebook_are_not_this_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RLM_STORE", str(tmp_path / "runs.sqlite3"))
+    model = script(tmp_path, final("A."), repeat=True)
+    asking = f"%%rlm --model {model}\n"
+    for name in ("one", "two"):
+        source = write(tmp_path / f"{name}.ipynb", "context = 'x'", f"{asking}Question {name}?", "%rlm branches")
+        report = await run_notebook(source, tmp_path / f"{name}-run.ipynb")
+        assert report.failure == ""
+    shown = read(report.path).cells[-1].outputs[0].text
+    assert "Question two?" in shown
+    assert "Question one?" not in shown
+
+
 async def test_a_cell_that_fails_keeps_what_ran(tmp_path: Path) -> None:
     model = script(tmp_path, cell("1"), final("A."))
     source = write(tmp_path / "in.ipynb", "context = 'x'", f"%%rlm --model {model}\nWho?", "1 / 0", "print('never')")

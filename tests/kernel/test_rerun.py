@@ -192,6 +192,25 @@ def test_rerun_without_a_page(start: Callable[[], LiveKernel], endpoint: FakeEnd
     assert "needs what is to change" in k.run("%rlm rerun t2").error["evalue"]
 
 
+def test_the_last_question_is_the_newest_and_not_one_of_an_earlier_kernel(
+    start: Callable[[], LiveKernel], endpoint: FakeEndpoint
+) -> None:
+    first = start()
+    first.run(LOAD)
+    first.run("%%rlm\nHow many once?", timeout=60)
+    stop_kernel(first)
+    k = start()
+    k.run("context = 'one line'")
+    k.run("%%rlm\nHow many now?", timeout=60)
+    for name in ("t3", "last/t3"):
+        ran = k.run(f"%rlm rerun {name} --code\nprint(len(context))", timeout=60)
+        cells = ran.of("display_data")[-1]["data"]["application/vnd.rlm.run+json"]["cells"]
+        shown = [each["outputs"] for each in cells if each["cell_type"] == "code"]
+        assert shown[0][0]["text"] == "8\n"
+    renewed = k.run("%rlm rerun last --prompt\nHow many then?", timeout=60)
+    assert renewed.status == "ok"
+
+
 def test_rerun_after_a_restart(start: Callable[[], LiveKernel], endpoint: FakeEndpoint) -> None:
     page = Page(first := start())
     page.finish(page.ask(LOAD, "load"))
