@@ -126,11 +126,11 @@ class Desk:
         Raises:
             InputError: It is nowhere.
         """
-        session = self.session
-        if node_id not in session.tree and not self._adopt(RunId(node_id.partition("/")[0])):
+        session, run_id = self.session, RunId(node_id.partition("/")[0])
+        if run_id not in session.tree and not self._adopt(run_id):
             raise InputError(f"There is no {node_id}.", "%rlm branches lists the questions of this notebook.")
         if node_id not in session.tree:
-            raise InputError(f"There is no {node_id}.", "Look at its question with rlm-kernel trace.")
+            raise InputError(f"There is no {node_id}.", f"rlm-kernel trace show {run_id} shows what there is.")
         return session.tree
 
     def find_node(self, name: str) -> Node:

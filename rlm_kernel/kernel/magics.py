@@ -231,14 +231,15 @@ def _sub(settings: Settings, models: Registry, root: str) -> tuple[str, str]:
 
 
 def _approval(settings: Settings) -> str:
-    when = {
-        "auto": "cells run as they are written",
-        "risky": "asks before risky cells",
-        "each": "asks before each cell",
-    }
-    quote = f"and before more than {count(settings.quote, 'new call')} at once" if settings.quote is not None else ""
-    policy = {"ask": "", "refuse": "; refuses instead of asking", "allow": "; allows instead of asking"}
-    return f"{settings.approve}: {' '.join(filter(None, [when[settings.approve], quote]))}{policy[settings.policy]}"
+    asked = {"auto": [], "risky": ["risky cells"], "each": ["each cell"]}[settings.approve]
+    if settings.quote is not None:
+        asked = [*asked, f"more than {count(settings.quote, 'new call')} at once"]
+    said = [
+        "cells run as they are written" if settings.approve == "auto" else "",
+        f"asks before {' and before '.join(asked)}" if asked else "",
+        {"ask": "", "refuse": "refuses instead of asking", "allow": "allows instead of asking"}[settings.policy],
+    ]
+    return f"{settings.approve}: {'; '.join(filter(None, said))}"
 
 
 def _limits(limits: Limits) -> str:
@@ -247,6 +248,7 @@ def _limits(limits: Limits) -> str:
         count(limits.tokens, "token") if limits.tokens is not None else "any number of tokens",
         count(limits.calls, "call") if limits.calls is not None else "any number of calls",
         count(limits.turns, "turn"),
+        f"{count(limits.depth, 'level')} of child runs" if limits.depth else "no child runs",
         f"{limits.seconds:g} s" if limits.seconds is not None else "any time",
         f"{limits.concurrency} calls at once",
     ]

@@ -68,7 +68,7 @@ async def run_notebook(
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     # As a Jupyter server names it: the questions of this notebook are known again, and those of its neighbours are not.
-    named = {"JPY_SESSION_NAME": str((out or path).absolute())}  # noqa: ASYNC240 - asks no disk
+    named = {"JPY_SESSION_NAME": str((out or path).absolute())}
     environ = {**os.environ, **named, **({FRESH: "1"} if fresh else {}), **({POLICY: policy} if policy else {})}
     failure = await _execute(notebook, folder, timeout, allow_errors, environ)
     runs = expand(notebook)
