@@ -99,6 +99,25 @@ async def test_what_a_question_and_what_a_node_of_it_has_read_is_told() -> None:
     panel.close()
 
 
+async def test_what_was_read_is_told_while_the_run_lasts() -> None:
+    executor = Knowing()
+    session = Session(executor, Registry({}, {"tutor": ScriptedModel([READ, CITE], sub="yes")}))
+    panel = HeardPanel(session)
+    seen: list[Any] = []
+
+    def look() -> None:
+        run = session.current
+        assert run is not None
+        seen.append(panel.ask("coverage", kind="coverage", view="v", id=run.id, of=None, batch=None))
+
+    executor.before_cell = look
+    await session.ask("Which ships?")
+
+    assert [each["text"][:20] for each in seen] == ["No call has been mad", "read 21 % of the doc"]
+    assert [each["coverage"] is None for each in seen] == [True, False]
+    panel.close()
+
+
 async def test_a_citation_is_shown_with_what_stands_around_it() -> None:
     panel, _, run, executor = await asked(READ, CITE)
     shown = await passage(panel, run, number=0, around=1_000)
