@@ -63,9 +63,7 @@ def result_dict(tree: Tree | None, run: Node | None) -> ResultDict:
     from rlm_kernel.engine.evidence import citations_of, coverage_of
 
     if tree is None or run is None:
-        return ResultDict(
-            answer="", status="stopped", usage=_spent(Usage()), citations=[], coverage=None, tree=None
-        )
+        return ResultDict(answer="", status="stopped", usage=_spent(Usage()), citations=[], coverage=None, tree=None)
     return ResultDict(
         answer=run.reply,
         status=run.outcome or "stopped",

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rlm_kernel.engine.turns import code_label
 from rlm_kernel.engine.session import Session
 from rlm_kernel.engine.settings import Settings
+from rlm_kernel.engine.turns import code_label
 from rlm_kernel.errors import AuthError, EndpointError, InputError
 from rlm_kernel.messages import FinishReason, ModelReply
 from rlm_kernel.models.registry import Registry
