@@ -116,9 +116,7 @@ def test_hostile_texts_stay_texts(page: Watched) -> None:
 
 
 def see_five_million_characters(page: Watched) -> None:
-    page.panel.locator("[role=treeitem][data-kind=call]", has_text="wwww").or_(
-        page.panel.locator("[role=treeitem][data-kind=call]")
-    ).last.click()
+    page.panel.locator("[role=treeitem][data-kind=call]", has_text="wwww").first.click()
     part = page.panel.locator(".rlm-part[data-part=prompt]")
     part.locator(".rlm-more").click()
     part.locator(".rlm-more", has_text="Show less").wait_for(timeout=60_000)

@@ -47,7 +47,7 @@ def ask(endpoint) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", ASK], env=environ, stdout=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("part", [random.uniform(0.02, 0.95) for _ in range(4)])
+@pytest.mark.parametrize("part", [random.uniform(0.02, 0.95) for _ in range(4)], ids=range(4))
 def test_a_session_after_a_kill_pays_only_what_was_in_flight(endpoint, own_store, part):
     endpoint.delay = 0.01
     batch = f"n = sum(r == 'yes' for r in llm_query_batched([f'part {{i}}' for i in range({CALLS})])); print(n)"
