@@ -181,10 +181,10 @@ def read_edit(args: argparse.Namespace) -> Edit:
 
 
 def _read(file: str) -> str:
-    if file == STDIN:
-        return sys.stdin.read().removesuffix("\n")
     try:
-        return Path(file).expanduser().read_text(encoding="utf-8").removesuffix("\n")
+        content = sys.stdin.buffer.read() if file == STDIN else Path(file).expanduser().read_bytes()
+        return content.decode("utf-8").replace("\r\n", "\n").removesuffix("\n")
     except (OSError, UnicodeDecodeError) as problem:
         why = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8 text"
-        raise InputError(f"{file} cannot be read: {why}.") from problem
+        name = "Standard input" if file == STDIN else file
+        raise InputError(f"{name} cannot be read: {why}.", "Give a file with the text, or - .") from problem

@@ -22,6 +22,8 @@ MAX_CALL_ROWS = 8
 
 MEMO = "from memo"
 """What is said of a reply that was paid for before."""
+EDITED = "edited"
+"""What is said of a reply or a cell that the person wrote."""
 COLUMNS = (
     Column("call tree", rest=True),
     Column("status", outcome=True),
@@ -148,6 +150,8 @@ def _call_row(tree: Tree, calls: list[Node], depth: int) -> Line:
     status = f"{failed} failed" if failed and len(calls) > 1 else _word(calls[-1])
     if cached and len(calls) > 1 and not failed:
         status = MEMO if cached == len(calls) else f"{cached:,} {MEMO}"
+        if edited := sum(map(_edited, calls)):
+            status = f"{edited:,} {EDITED}"
     word = "child run" if calls[0].kind == "run" else "call"
     label = plain(calls[0].label) if len(calls) == 1 else f"{count(len(calls), word)}: {plain(calls[0].label)}"
     usage = sum((tree.total(call.id) for call in calls), Usage())
@@ -163,7 +167,11 @@ def _word(node: Node) -> str:
     """A turn is done when its cell has run; that the cell failed is said all the same."""
     if node.status != "done":
         return node.status
-    return "error" if node.error else MEMO if node.cached else node.status
+    return "error" if node.error else EDITED if _edited(node) else MEMO if node.cached else node.status
+
+
+def _edited(node: Node) -> bool:
+    return node.details.get("edited") in ("reply", "code")
 
 
 def _groups(calls: list[Node]) -> list[list[Node]]:

@@ -224,7 +224,9 @@ def find_run(rows: Rows | None, word: str) -> RunId:
     """
     prefix = "" if word == LAST else word if word.startswith("run-") else f"run-{word}"
     found = [] if rows is None else rows.run_ids(prefix, 1 if word == LAST else 2)
-    if not found or not word:
+    if not word:
+        raise InputError("No run is named.", "rlm-kernel trace list shows them; last is the newest.")
+    if not found:
         raise InputError(f"There is no run {word}.", "rlm-kernel trace list shows them.")
     if len(found) > 1 and prefix not in found:
         raise InputError(f"More than one run begins with {word}.", "Write more of its id.")
@@ -252,9 +254,17 @@ def _print_runs(screen: Screen, runs: list[RunRow]) -> None:
         tokens = f"{'~' if spent.estimated else ''}{spent.tokens:,}"
         cost = "?" if spent.cost_usd is None else money(spent.cost_usd)
         short = run.id.removeprefix("run-")
-        rows.append((short, _when(run.started), outcome, f"{spent.calls:,}", tokens, cost, plain(run.label)))
+        rows.append((short, _when(run.started), outcome, f"{spent.calls:,}", tokens, cost, plain(_title(run))))
         styles.append(STYLES.get(outcome, ""))
     print_table(screen, columns, rows, styles)
+
+
+def _title(run: RunRow) -> str:
+    """Give the question; of a branch, what was changed before it."""
+    from rlm_kernel.engine.branches import said_of
+
+    change = said_of(run.details)
+    return f"↳ {change} · {run.label}" if change else run.label
 
 
 def _print_flying(screen: Screen, flying: list[InFlight]) -> None:

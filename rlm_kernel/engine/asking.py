@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rlm_kernel.engine.opening import Opening
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rlm_kernel.engine.run import Run
+
+
+MODELS = "models"
+"""In the details of a run: the names of those it asked, by their part (``root``, ``sub``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,20 @@ class Asking:
         settings = carried(from_dict(details.get("settings")), base, carried(base, Settings(), own))
         cell = details.get("cell")
         return cls(question, opening, settings, session, CellId(cell) if isinstance(cell, str) else None)
+
+    def with_models(self, details: Mapping[str, object], model: str | None = None) -> Asking:
+        """Give it with the models it was asked with, where nothing else was chosen, whatever the environment says now.
+
+        Args:
+            details: Of the run that was asked so.
+            model: Another root model; where the root model was the sub-model too, it is again.
+        """
+        kept = details.get(MODELS)
+        was = {part: str(name) for part, name in kept.items()} if isinstance(kept, dict) else {}
+        root = model or self.settings.model or was.get("root")
+        follows = model is not None and was.get("sub") == was.get("root")
+        sub = self.settings.sub_model or (root if follows else was.get("sub"))
+        return replace(self, settings=replace(self.settings, model=root, sub_model=sub))
 
     def details(self) -> dict[str, object]:
         """Give what it takes to ask the same again, as JSON can say it."""

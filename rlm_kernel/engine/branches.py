@@ -11,7 +11,7 @@ from rlm_kernel.trace.compare import CompareDict, compare
 from rlm_kernel.trace.records import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from rlm_kernel.engine.edits import EditDict
     from rlm_kernel.engine.history import Entry
@@ -209,6 +209,18 @@ class Branches:
             started=run.started,
             current=run.run_id == self.here,
         )
+
+
+def said_of(details: Mapping[str, object]) -> str:
+    """Give the name of a branch, else what was changed for it; empty where a run came of none.
+
+    Args:
+        details: Of the run.
+    """
+    mark = details.get("branch")
+    if not isinstance(mark, dict):
+        return ""
+    return str(mark.get("name") or said(Edit.from_dict(mark.get("edit", {})), str(mark.get("at", ""))))
 
 
 def branch_of(run: Node) -> BranchMark | None:

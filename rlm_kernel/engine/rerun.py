@@ -298,6 +298,6 @@ class Rerunning(Branches):
         asking = Asking.recall(root.prompt, root.details, (self.settings, now))
         if asking is None:
             raise InputError("It is not known how this question was asked.", "Ask it again.")
-        if edit.model is not None and edit.kind == "model" and plan.course is None:
-            asking = replace(asking, settings=replace(asking.settings, model=edit.model))
+        whole = edit.kind == "model" and plan.course is None
+        asking = asking.with_models(root.details, edit.model if whole else None)
         return replace(asking, question=edit.text) if edit.kind == "prompt" and plan.course is None else asking

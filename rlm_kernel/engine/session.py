@@ -8,7 +8,7 @@ from dataclasses import replace
 from time import time
 from typing import TYPE_CHECKING
 
-from rlm_kernel.engine.asking import Asking, Unfinished
+from rlm_kernel.engine.asking import MODELS, Asking, Unfinished
 from rlm_kernel.engine.budget import Ledger
 from rlm_kernel.engine.children import Nest
 from rlm_kernel.engine.control import Control
@@ -329,12 +329,14 @@ class Session(Rerunning):
         details = asking.details() | ({"continues": after.node.id} if after is not None else {})
         if branch is not None:
             details |= {"branch": branch.mark()}
+        model, sub = settings.model or self._models.default_root(), self._sub_model(settings)
+        details |= {MODELS: {"root": model, "sub": sub}}
         self._leave()
         self.here = None
         node = self._add_run(question, question, cell_id, details)
         self.current = node
-        queries = Queries(scope, self._sub_model(settings))
-        node.model = model = settings.model or self._models.default_root()
+        queries = Queries(scope, sub)
+        node.model = model
         depth = self._warm_pool(scope)
         conversation = asking.opening.conversation(question, depth) if after is None else after.conversation
         self._run = run = Run(node, scope, queries, self._executor, conversation, settings, model, after)

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 RERUN = re.compile(r"\s*%rlm[ \t]+rerun(?=\s|$)([^\n]*)(?:\n(.*))?", re.DOTALL)
 TEXTS = ("prompt", "reply", "code", "hint")
-USAGE = "%rlm rerun NODE --again | --model NAME | --prompt, --reply, --code or --hint with a FILE or lines below."
+USAGE = (
+    "%rlm rerun NODE --again | --model NAME | --hint TEXT | --prompt, --reply or --code with a FILE; "
+    "the text may stand in the lines below, too."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,8 @@ def read_rerun(code: str, base: Settings) -> Rerun:
         else:
             told["kind"] = kind
             if kind != "again":
-                told["text"] = body.strip("\n") if body.strip() else _file(word, rest)
+                read = _value if kind == "hint" else _file
+                told["text"] = body.strip("\n") if body.strip() else read(word, rest)
     if not told.keys() & {"kind", "model"}:
         raise InputError("%rlm rerun needs what is to change.", USAGE)
     return Rerun(node_id, Edit.from_dict({"kind": "model"} | told), parse(options, base))

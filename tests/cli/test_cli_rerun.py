@@ -57,6 +57,8 @@ def test_edits_of_a_run_that_another_process_asked(asked, endpoint, folder, run_
     assert len(endpoint.of("root")) == 1
     branch = json.loads(run("rerun", "last/t2/c4", "--reply", "prompt.txt", "--json", "--quiet").stdout)
     assert (branch["answer"], len(endpoint.requests)) == ("3 of 20", 0), "a branch of the branch, from the store"
+    assert "1 edited" in run("trace", "show", "last").stdout
+    assert "↳ turn 2, call 4: another reply · How many?" in run("trace", "list", COLUMNS="120").stdout
 
     (folder / "code.py").write_text("FINAL('mine')")
     done = run("rerun", f"{run_id}/t2", "--code", "code.py", "--quiet")
@@ -67,13 +69,31 @@ def test_edits_of_a_run_that_another_process_asked(asked, endpoint, folder, run_
     assert (done.stdout.strip(), [request.model for request in endpoint.requests]) == ("2 of 20", ["other"])
 
 
+def test_the_models_are_those_it_was_asked_with_whatever_the_environment_says_now(asked, endpoint, folder, run_cli):
+    run_id, _ = asked
+    elsewhere = {name: value for name, value in endpoint.environ.items() if not name.startswith("RLM_")}
+    (folder / "prompt.txt").write_text("another one: 7")
+    endpoint.requests.clear()
+    done = run_cli("rerun", f"{run_id}/t2/c3", "--prompt", "prompt.txt", "--quiet", **elsewhere)
+    assert (done.returncode, done.stdout.strip()) == (0, "3 of 20"), done.stderr
+    assert [(each.role, each.model) for each in endpoint.requests] == [("sub", "sub-model"), ("root", "root-model")]
+    endpoint.requests.clear()
+    done = run_cli("rerun", run_id, "--prompt", "prompt.txt", "--quiet", **elsewhere)
+    assert done.returncode == 0, done.stderr
+    assert {each.model for each in endpoint.of("root")} == {"root-model"}
+
+
 def test_what_cannot_be_done_is_said(asked, folder, run_cli):
     run_id, run = asked
+    bad = folder / "bad.py"
+    bad.write_bytes(b"\xff\xfe\x00")
     for words, said in [
         ((f"{run_id}/t9", "--again"), "There is no node"),
         (("run-nothing", "--again"), "There is no run"),
         ((f"{run_id}/t1", "--prompt", "x"), "cannot be read"),
         ((run_id, "--code", "-"), "does not fit a question"),
+        (("", "--again"), "No run is named."),
+        ((f"{run_id}/t1", "--code", bad), "it is not UTF-8 text"),
         ((run_id,), "one of the arguments"),
         ((run_id, "--again", "--hint", "x"), "not allowed with"),
     ]:

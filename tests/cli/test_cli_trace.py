@@ -90,7 +90,7 @@ def test_show_one_node(run_cli, runs):
     [
         (["show", "nope"], "There is no run nope."),
         (["show", "run-"], "More than one run begins with run-."),
-        (["show", ""], "There is no run"),
+        (["show", ""], "No run is named."),
         (["prune"], "Give --older-than DAYS, --keep N, or both."),
         (["prune", "--keep", "-1"], "not a whole number"),
         (["prune", "--older-than", "soon"], "not a number of days"),
