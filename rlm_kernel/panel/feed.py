@@ -71,6 +71,7 @@ class Feed(Observer):
         self._meters: list[MeterDict] = []
         self._models: list[str] = []
         self._asked = {node.model: None for node in session.tree if node.model}
+        self._seq = 0
         self._delta_timer: asyncio.TimerHandle | None = None
         self._picture_timer: asyncio.TimerHandle | None = None
         self._keeping: asyncio.Task[None] | None = None
@@ -190,8 +191,10 @@ class Feed(Observer):
         for each in changed:
             del self._changed[each]
         grown, self._grown = {**self._grown, **{each: None for each in changed if each in self._sent}}, {}
+        self._seq += 1
         message = DeltaMessage(
             kind="delta",
+            seq=self._seq,
             nodes=[row_of(self._tree, each) for each in changed if each in self._tree],
             removed=[each for each in changed if each not in self._tree],
             control=self._control(),

@@ -64,6 +64,8 @@ class DeltaMessage(TypedDict):
     """Rows that changed; at most twenty messages a second."""
 
     kind: Literal["delta"]
+    seq: int
+    """Grows by one with each: a view that misses one, as Jupyter drops messages beside large outputs, asks for all."""
     nodes: list[NodeSummary]
     removed: list[str]
     control: ControlDict

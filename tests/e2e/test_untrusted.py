@@ -116,7 +116,10 @@ def test_hostile_texts_stay_texts(page: Watched) -> None:
 
 
 def see_five_million_characters(page: Watched) -> None:
-    page.panel.locator("[role=treeitem][data-kind=call]", has_text="wwww").first.click()
+    # Rows stand in the page in any order; the long call is the lowest.
+    calls = page.panel.locator("[role=treeitem][data-kind=call]")
+    lowest = calls.evaluate_all("rows => Math.max(...rows.map(row => Number(row.dataset.index)))")
+    page.panel.locator(f"[role=treeitem][data-index='{lowest}']").click()
     part = page.panel.locator(".rlm-part[data-part=prompt]")
     part.locator(".rlm-more").click()
     part.locator(".rlm-more", has_text="Show less").wait_for(timeout=60_000)

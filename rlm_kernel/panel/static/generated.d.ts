@@ -141,6 +141,8 @@ export type NodeSummary = {
 /** Rows that changed; at most twenty messages a second. */
 export type DeltaMessage = {
   kind: 'delta';
+  /** Grows by one with each: a view that misses one, as Jupyter drops messages beside large outputs, asks for all. */
+  seq: number;
   nodes: NodeSummary[];
   removed: string[];
   control: ControlDict;

@@ -51,6 +51,7 @@ const DETAIL_EVERY_MS = 400;
 const CHOOSE_MS = 60; // a key held down must not ask for the texts of every node it passes
 const READY_EVERY_MS = 5000;
 const CLOCK_MS = 500;
+const SETTLED_MS = 4_000; // a little longer than a Jupyter server drops what exceeds its rate
 const SILENT_MS = 15_000; // after this, a kernel that should be at work is asked whether it is there
 const GONE_MS = 15_000;
 /** What words and figures a view may use. */
@@ -68,6 +69,10 @@ class Frame {
     this.asking = 0;
     this.asked = 0;
     this.watched = '';
+    /** Of the last delta. */
+    this.seq = 0;
+    /** @type {any} */
+    this.settling = 0;
     /** When the kernel spoke last, and since when it owes an answer; milliseconds. */
     this.heard = 0;
     this.unanswered = 0;
@@ -157,6 +162,7 @@ class Frame {
     for (const view of [...this.fixed, ...Object.values(this.tabs)]) view.destroy();
     cancelAnimationFrame(this.frame);
     clearTimeout(this.asking);
+    clearTimeout(this.settling);
     this.layout.close();
   }
 
@@ -202,12 +208,26 @@ class Frame {
   /** @param {import('./store').Delta | import('./store').Snapshot} message */
   takeRows(message) {
     const before = this.store.node;
-    if (message.kind === 'delta' && this.store.phase === 'gone') this.send({ kind: 'ready', view: this.id });
+    if (message.kind === 'delta') {
+      if (this.store.phase === 'gone' || this.missed(message.seq)) this.send({ kind: 'ready', view: this.id });
+      // What was dropped last shows only with the next message: one is asked for when all is over.
+      if (message.nodes.length) {
+        clearTimeout(this.settling);
+        this.settling = setTimeout(() => this.store.live && this.send({ kind: 'alive' }), SETTLED_MS);
+      }
+    }
     this.store.take(message);
     const now = this.store.node;
     // A run that is over is renewed when its citations have been looked up.
     const renewed = now !== before && !!now?.ended;
     if (now && (!before || renewed || sign(now) !== sign(before))) this.askTexts(DETAIL_EVERY_MS);
+  }
+
+  /** Whether messages were dropped on the way before this one. @param {number} seq */
+  missed(seq) {
+    const before = this.seq;
+    this.seq = seq;
+    return before > 0 && seq > before + 1;
   }
 
   /** @param {import('./store').Piece} message */
