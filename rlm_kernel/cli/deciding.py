@@ -58,6 +58,7 @@ class Decider:
         self._progress = progress
         self._mute = mute
         self._task: asyncio.Task[None] | None = None
+        self._decided: set[str] = set()
 
     def attend(self) -> None:
         """Be there for decisions, if there is a terminal to ask at."""
@@ -69,7 +70,7 @@ class Decider:
     def _changed(self) -> None:
         if not self._gate.waiting and self._task is not None:
             self._task.cancel()
-        elif self._gate.waiting and self._task is None:
+        elif self._task is None and self._next() is not None:
             self._task = asyncio.get_running_loop().create_task(self._ask_all())
             self._task.add_done_callback(self._asked)
 
@@ -80,13 +81,16 @@ class Decider:
             self._screen.print(f"rlm-kernel: nobody can be asked: {problem}", style="red", soft_wrap=True)
             self._session.control.stop()
 
+    def _next(self) -> WaitingDict | None:
+        """Give what is to be asked about; what was decided may stand in the list a little longer."""
+        return next((waiting for waiting in self._gate.waiting if waiting["id"] not in self._decided), None)
+
     async def _ask_all(self) -> None:
         if self._progress is not None:
             self._progress.hold()
         try:
-            while self._gate.waiting and self._gate.attended:
-                await self._ask(self._gate.waiting[0])
-                await asyncio.sleep(0)  # the gate takes what was decided out of the list
+            while self._gate.attended and (waiting := self._next()) is not None:
+                await self._ask(waiting)
         except asyncio.CancelledError:
             self._screen.print()
             raise
@@ -106,8 +110,10 @@ class Decider:
             try:
                 decision = await self._read(typed.strip(), waiting)
                 if decision is not None:
+                    self._decided.add(waiting["id"])
                     self._gate.decide(waiting["id"], decision)
             except InputError as error:
+                self._decided.discard(waiting["id"])
                 self._screen.print(str(error), soft_wrap=True)
                 decision = None
 
@@ -152,7 +158,7 @@ class Decider:
                 done = await asyncio.create_subprocess_exec(*editor(), str(path))
                 failed = await done.wait()
             except OSError as error:
-                raise InputError(f"The editor does not start: {error}.", "Set EDITOR.") from error
+                raise InputError(f"The editor does not start: {error.strerror or error}.", "Set EDITOR.") from error
             finally:
                 self._mute(False)
             source = path.read_text(encoding="utf-8", errors="replace")

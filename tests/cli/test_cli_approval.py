@@ -159,6 +159,9 @@ def test_a_person_at_a_terminal_refuses_edits_and_cuts(terminal, tale, script, f
     assert shown.end() == (0, "The whale won.\n")
     assert (folder / "kept.txt").read_text() == "by the person"
     assert "2 failed" in shown.text
+    assert (shown.text.count("Run it?"), shown.text.count("Ask?")) == (3, 2), (
+        "nothing is asked once more when it is decided"
+    )
 
 
 @pytest.mark.parametrize("how", ["ctrl-c", "ctrl-d"])
