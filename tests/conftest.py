@@ -31,6 +31,7 @@ PLAIN_SPEC = {
 Json = dict[str, Any]
 
 
+@pytest.hookimpl(tryfirst=True)  # the marks are read by a hook of the same name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of a file together, and all that use a browser: one page at a time is enough for a machine."""
     for item in items:
