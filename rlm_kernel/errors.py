@@ -131,6 +131,11 @@ class NotApproved(RlmError):
         )
 
 
+def why_unreadable(error: OSError | UnicodeDecodeError) -> str:
+    """Say in words why a file could not be read."""
+    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error.strerror or str(error)
+
+
 def _word(kind: LimitKind, limit: float) -> str:
     word = LIMIT_WORDS[kind]
     return word.removesuffix("s") if limit == 1 else word

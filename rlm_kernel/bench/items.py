@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from rlm_kernel.errors import InputError
+from rlm_kernel.errors import InputError, why_unreadable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +94,7 @@ def read_items(path: Path) -> list[Item]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}.", "Give a file of JSON lines.") from error
+        raise InputError(f"{path} cannot be read: {why_unreadable(error)}.", "Give a file of JSON lines.") from error
     items = [_item(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
     if missing := [label for label in LABELS if all(item.label != label for item in items)]:
         raise InputError(

@@ -11,7 +11,7 @@ import uuid
 from typing import TYPE_CHECKING, NamedTuple
 
 from rlm_kernel.bench.tasks import Task
-from rlm_kernel.errors import InputError
+from rlm_kernel.errors import InputError, why_unreadable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +53,7 @@ def haystack(size: int, seed: int, path: Path | None = None) -> str:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path} cannot be read: {error}.", "Give a text file.") from error
+            raise InputError(f"{path} cannot be read: {why_unreadable(error)}.", "Give a text file.") from error
         if not text.strip():
             raise InputError(f"{path} is empty.", "Give a text file.")
         text = text * (size // len(text) + 1)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, TypedDict
 
-from rlm_kernel.cli.codes import INTERRUPTED, OK
+from rlm_kernel.cli.codes import INTERRUPTED, MODEL_FAILED, OK
 
 if TYPE_CHECKING:
     import argparse
@@ -29,7 +31,8 @@ sniah   a needle in a long text, also several, two values, or none; --size in ch
 Contexts and answers are made from --seed: the same on every machine. Each task is a question of its own in a fresh
 Python. The limits hold for one task. Results go to a file as they come, one line of JSON each.
 
-exit codes: 0 all tasks were asked, 2 usage or unreadable file, 130 interrupted (the results so far are in the file)
+exit codes: 0 all tasks were asked, 2 usage or unreadable file, 4 every task failed,
+            130 interrupted (the results so far are in the file)
 """
 DEFAULT_SIZE = {"oolong": 256, "pairs": 64, "sniah": 100_000}
 DEFAULT_TASKS = {"oolong": None, "pairs": None, "sniah": 8}
@@ -99,7 +102,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument(
         "--oracle", metavar="RATE", help="no model: a leaf that knows the labels and errs at this rate, 0 to 1"
     )
-    parser.add_argument("--out", metavar="FILE.jsonl", help="the results file (bench-BENCH-SIZE-SEED.jsonl)")
+    parser.add_argument("--out", metavar="FILE.jsonl", help="the results file (bench-BENCH-SIZE-seedSEED.jsonl)")
     parser.add_argument("--overwrite", action="store_true", help="replace the results file")
     parser.add_argument("--json", action="store_true", help="print one JSON object with the sums")
     add_run_options(parser)
@@ -112,10 +115,19 @@ def run(args: argparse.Namespace) -> int:
 
     from rlm_kernel.cli.options import settings_from
     from rlm_kernel.cli.terminal import make_screen
+    from rlm_kernel.errors import InputError
 
     size = whole("--size", args.size) or DEFAULT_SIZE[args.bench]
     plan = Plan(args.bench, size, args.seed, rate(args.oracle), settings_from(args))
     most = whole("--tasks", args.tasks) or DEFAULT_TASKS[args.bench]
+    if args.items and args.bench == "sniah":
+        raise InputError(
+            "--items is for oolong and pairs: sniah has no lines.", "Give --haystack FILE, or leave it out."
+        )
+    if args.haystack and args.bench != "sniah":
+        raise InputError(
+            f"--haystack is for sniah: {args.bench} makes its lines itself.", "Give --items FILE, or leave it out."
+        )
     cases = make_cases(plan, most, path_of(args.items), path_of(args.haystack))
     path = results_path(args.out or f"bench-{plan.bench}-{plan.size}-seed{plan.seed}.jsonl", overwrite=args.overwrite)
     screen = make_screen(errors=True)
@@ -132,6 +144,8 @@ def run(args: argparse.Namespace) -> int:
         if not results:
             path.unlink(missing_ok=True)
     report(plan, results, path, as_json=args.json)
+    if code == OK and results and all(result["outcome"] == "failed" for result in results):
+        return MODEL_FAILED
     return code
 
 
@@ -190,6 +204,8 @@ def results_path(name: str, *, overwrite: bool) -> Path:
     path = Path(name).expanduser()
     if path.exists() and not overwrite:
         raise InputError(f"{path} is there already.", "Give another name with --out, or --overwrite.")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder.", "Give the name of a file with --out.")
     if not path.parent.is_dir():
         raise InputError(f"{path.parent} is no folder.", "Make it, or give another name with --out.")
     return path
@@ -213,15 +229,18 @@ def make_cases(plan: Plan, most: int | None, items: Path | None, haystack: Path 
 def header(plan: Plan, tasks: int) -> dict[str, object]:
     """Say in the first line of the file what was measured."""
     from rlm_kernel.cli.versions import own_version
+    from rlm_kernel.models.registry import Registry
 
+    settings, models = plan.settings, Registry()
+    root, sub = settings.model or models.default_root(), settings.sub_model or models.default_sub(settings.model)
     return {
         "bench": plan.bench,
         "size": plan.size,
         "seed": plan.seed,
         "tasks": tasks,
         "oracle": plan.oracle,
-        "model": plan.settings.model,
-        "sub_model": plan.settings.sub_model,
+        "model": root if plan.oracle is None else None,
+        "sub_model": sub if plan.oracle is None else None,
         "limits": asdict(plan.settings.limits),
         "version": own_version(),
     }
@@ -235,25 +254,44 @@ def write_line(file: IO[str], value: object) -> None:
 
 async def ask_all(plan: Plan, cases: list[Case], results: list[ResultDict], file: IO[str], screen: Screen) -> None:
     """Ask one task after the other; what is finished is kept."""
-    import tempfile
-    from pathlib import Path
-
     from rlm_kernel.engine.keeping import Keeping
 
     keeping = Keeping(lambda text: screen.print(f"rlm-kernel: {text}", soft_wrap=True))
     try:
-        with tempfile.TemporaryDirectory(prefix="rlm-bench-") as folder:
-            path, written = Path(folder) / "context.txt", ""
-            for number, case in enumerate(cases, 1):
-                if case.context != written:
-                    path.write_text(case.context, encoding="utf-8")
-                    written = case.context
+        for number, case in enumerate(cases, 1):
+            with context_file(case.context) as path:
                 result = await ask_one(plan, case, path, keeping)
-                results.append(result)
-                write_line(file, result)
-                screen.print(line_of(number, len(cases), result), soft_wrap=True)
+            results.append(result)
+            write_line(file, result)
+            screen.print(line_of(number, len(cases), result), soft_wrap=True)
     finally:
         keeping.close()
+
+
+@contextmanager
+def context_file(text: str) -> Iterator[Path]:
+    """Give a file with a text; it is deleted afterwards, unless another process uses it.
+
+    It lies under the hash of the text: the name is told to the model, and only the same question finds its replies.
+    """
+    import hashlib
+    import shutil
+
+    from platformdirs import user_cache_path
+
+    content = text.encode("utf-8")
+    folder = user_cache_path("rlm-kernel", appauthor=False) / "bench" / hashlib.sha256(content).hexdigest()[:16]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path, user = folder / "context.txt", folder / f"{os.getpid()}.user"
+    user.touch()
+    try:
+        if not path.exists() or path.stat().st_size != len(content):
+            path.write_bytes(content)
+        yield path
+    finally:
+        user.unlink(missing_ok=True)
+        if not any(folder.glob("*.user")):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 async def ask_one(plan: Plan, case: Case, path: Path, keeping: object) -> ResultDict:
@@ -301,12 +339,12 @@ async def ask_one(plan: Plan, case: Case, path: Path, keeping: object) -> Result
 
 def line_of(number: int, of: int, result: ResultDict) -> str:
     """Say in one line what came of a task."""
-    from rlm_kernel.usage import money
+    from rlm_kernel.usage import count, money
 
     usage = result["usage"]
     why = "" if result["outcome"] == "answered" else f" · {result['outcome']}: {result['error'] or 'no answer'}"
     return (
-        f"{number}/{of} {result['task']:<24} score {result['score']:.2f} · {usage['calls']} calls · "
+        f"{number}/{of} {result['task']:<24} score {result['score']:.2f} · {count(usage['calls'], 'call')} · "
         f"{money(usage['cost_usd'])} · {result['seconds']:.1f} s{why}"
     )
 
@@ -344,7 +382,8 @@ def summary(sums: dict[str, object], cost: str) -> Iterator[str]:
     """Write the sums for people."""
     mean, implied = sums["score"], sums["implied"]
     score = "none" if mean is None else f"{mean:.4f}"
-    yield f"{sums['bench']}, size {sums['size']:,}, seed {sums['seed']}: score {score} over {sums['tasks']} tasks"
+    tasks = f"{sums['tasks']} {'task' if sums['tasks'] == 1 else 'tasks'}"
+    yield f"{sums['bench']}, size {sums['size']:,}, seed {sums['seed']}: score {score} over {tasks}"
     if implied is not None:
         yield f"implied by the oracle's errors: {implied:.4f}"
     yield f"{sums['answered']} answered · {cost} · {sums['seconds']:.1f} s · {sums['results']}"

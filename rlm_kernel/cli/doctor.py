@@ -199,6 +199,9 @@ def _store() -> Finding:
     if path is None:
         return Finding("note", "store", "off (RLM_STORE): no reply outlives the kernel", "unset RLM_STORE")
     if not path.exists():
+        there = next(folder for folder in path.parents if folder.exists())
+        if not os.access(there, os.W_OK | os.X_OK):
+            return Finding("note", "store", f"{path} cannot be made: no permission", "set RLM_STORE to a file of yours")
         return Finding("ok", "store", f"{path} (made with the first question)")
     try:
         connection = connect(path, create=False)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from rlm_kernel.cli import ask, bench, demo, doctor, lab, rerun, run, trace
 from rlm_kernel.cli.codes import BROKEN_PIPE, DEFECT, INTERRUPTED, USAGE, code_of
+from rlm_kernel.contexts.names import shown
 from rlm_kernel.errors import RlmError
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return leave_broken_pipe()
+    except OSError as error:
+        return report(error, USAGE)
     except Exception as error:  # noqa: BLE001 - the outermost edge: a person gets one line, not a traceback
         return report(error, DEFECT)
 
@@ -95,6 +98,9 @@ def report(error: Exception, code: int) -> int:
         traceback.print_exception(error, file=sys.stderr)
     if isinstance(error, RlmError):
         line = str(error)
+    elif isinstance(error, OSError) and error.strerror:
+        what = f"{shown(error.filename)} cannot be used" if error.filename else "The output cannot be written"
+        line = f"{what}: {error.strerror}."
     else:
         line = f"unexpected {type(error).__name__}: {error}. Set RLM_DEBUG=1 to see where it comes from."
     print(f"rlm-kernel: {' '.join(line.split())}", file=sys.stderr)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rlm_kernel.cli.codes import OK
 from rlm_kernel.engine.edits import Edit
-from rlm_kernel.errors import Diverged, InputError
+from rlm_kernel.errors import Diverged, InputError, why_unreadable
 
 if TYPE_CHECKING:
     import argparse
@@ -185,6 +185,7 @@ def _read(file: str) -> str:
         content = sys.stdin.buffer.read() if file == STDIN else Path(file).expanduser().read_bytes()
         return content.decode("utf-8").replace("\r\n", "\n").removesuffix("\n")
     except (OSError, UnicodeDecodeError) as problem:
-        why = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8 text"
         name = "Standard input" if file == STDIN else file
-        raise InputError(f"{name} cannot be read: {why}.", "Give a file with the text, or - .") from problem
+        raise InputError(
+            f"{name} cannot be read: {why_unreadable(problem)}.", "Give a file with the text, or - ."
+        ) from problem

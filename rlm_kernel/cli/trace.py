@@ -226,6 +226,8 @@ def find_run(rows: Rows | None, word: str) -> RunId:
     found = [] if rows is None else rows.run_ids(prefix, 1 if word == LAST else 2)
     if not word:
         raise InputError("No run is named.", "rlm-kernel trace list shows them; last is the newest.")
+    if not found and word == LAST:
+        raise InputError("No runs are kept yet.", "Ask a question first.")
     if not found:
         raise InputError(f"There is no run {word}.", "rlm-kernel trace list shows them.")
     if len(found) > 1 and prefix not in found:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rlm_kernel.engine.edits import Edit
 from rlm_kernel.engine.settings import parse
-from rlm_kernel.errors import InputError
+from rlm_kernel.errors import InputError, why_unreadable
 
 if TYPE_CHECKING:
     from rlm_kernel.engine.settings import Settings
@@ -100,4 +100,6 @@ def _file(word: str, rest: list[str]) -> str:
     try:
         return Path(name).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{name} cannot be read: {error}.", "Write the text in the lines below.") from error
+        raise InputError(
+            f"{name} cannot be read: {why_unreadable(error)}.", "Write the text in the lines below."
+        ) from error

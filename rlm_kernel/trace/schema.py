@@ -132,6 +132,7 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
     Raises:
         StoreError: It cannot be used; what stands in it is untouched.
     """
+    _check_file(path)
     try:
         if create:
             _make_private(path)
@@ -149,6 +150,11 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
     return connection
 
 
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise StoreError(f"The store {path} cannot be used: it is a folder.", ELSEWHERE)
+
+
 def connect_existing(path: Path) -> sqlite3.Connection:
     """Open a store that is there to look at it; where it lies on a read-only disk, only to read it.
 
@@ -157,6 +163,7 @@ def connect_existing(path: Path) -> sqlite3.Connection:
     Raises:
         StoreError: It cannot be read, or is of another version.
     """
+    _check_file(path)
     with suppress(StoreError):
         return connect(path, create=False)
     try:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.server import FakeEndpoint
+
 
 @pytest.mark.parametrize(
     ("words", "tasks", "wrong"),
@@ -53,7 +55,8 @@ def test_a_model_is_asked_within_its_limits_and_failures_score_nothing(
     assert all(each["score"] in (0.0, 1.0) for each in results if each["answer"] == "Label: location")
 
     done = run_cli("bench", "sniah", "--tasks", "1", "--model", script(), "--out", "failed.jsonl")
-    assert "score 0.0000" in done.stdout
+    assert "score 0.0000 over 1 task\n" in done.stdout
+    assert done.returncode == 4, "nothing was measured"
     assert "failed: The script has no reply left" in done.stderr
 
 
@@ -71,9 +74,27 @@ def test_results_are_not_overwritten_and_wrong_words_are_named(
         (["oolong", "--oracle", "2"], "--oracle takes an error rate from 0 to 1"),
         (["oolong", "--items", "none.jsonl"], "none.jsonl cannot be read"),
         (["sniah", "--haystack", "none.txt"], "none.txt cannot be read"),
+        (["sniah", "--items", "mine.jsonl"], "--items is for oolong and pairs"),
+        (["pairs", "--haystack", "mine.txt"], "--haystack is for sniah"),
+        (["pairs", "--out", ".", "--overwrite"], "is a folder"),
         (["other"], "invalid choice"),
     ):
         done = run_cli("bench", *words)
         assert done.returncode == 2, words
         assert said in done.stderr
     assert [each.name for each in folder.iterdir()] == ["out.jsonl"]
+
+
+def test_what_was_paid_for_is_not_paid_again(
+    run_cli: Callable[..., subprocess.CompletedProcess[str]], folder: Path, endpoint: FakeEndpoint, tmp_path: Path
+) -> None:
+    endpoint.root("```python\nFINAL('Label: location ' + llm_query('Which?'))\n```")
+    words = ["bench", "oolong", "--size", "32", "--tasks", "2", "--overwrite", "--out", "out.jsonl"]
+    environ = {**endpoint.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    for again in (False, True):
+        endpoint.requests.clear()
+        done = run_cli(*words, **environ)
+        assert (done.returncode, bool(endpoint.requests)) == (0, not again), done.stderr
+    head = json.loads((folder / "out.jsonl").read_text().splitlines()[0])
+    assert (head["model"], head["sub_model"]) == ("root-model", "sub-model")
+    assert not list((tmp_path / "cache" / "rlm-kernel" / "bench").iterdir())
