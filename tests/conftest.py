@@ -31,18 +31,6 @@ PLAIN_SPEC = {
 Json = dict[str, Any]
 
 
-@pytest.hookimpl(tryfirst=True)  # the marks are read by a hook of the same name
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file together, and all that use a browser: one page at a time is enough for a machine."""
-    for item in items:
-        folder = item.path.parent
-        item.add_marker(
-            pytest.mark.xdist_group("browser" if folder.name == "e2e" else f"{folder.name}/{item.path.name}")
-        )
-    # The longest first, so that nothing waits for it in the end.
-    items.sort(key=lambda item: item.path.parent.name != "e2e")
-
-
 @pytest.fixture(scope="session")
 def kernelspecs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A Jupyter path with the kernelspecs ``rlm`` (this checkout) and ``plain`` (ipykernel), before any installed."""
