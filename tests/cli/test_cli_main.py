@@ -75,3 +75,9 @@ def test_what_stands_after_two_dashes_is_for_lab():
     assert split_rest(["lab", "a.ipynb", "--", "--port", "1"]) == (["lab", "a.ipynb"], ["--port", "1"])
     assert split_rest(["lab", "--", "--help"]) == (["lab"], ["--help"])
     assert split_rest(["ask", "--", "-5?", "f"]) == (["ask", "--", "-5?", "f"], [])
+
+
+def test_closed_streams_are_no_error(environ, tale):
+    command = '"$0" -m rlm_kernel ask --quiet "How many lines are there?" "$1" >&- 2>&-'
+    done = subprocess.run(["sh", "-c", command, sys.executable, str(tale)], env=environ, timeout=90)
+    assert done.returncode == 0
