@@ -1,10 +1,22 @@
-"""``python -m rlm_kernel`` is the command line."""
+"""``python -m rlm_kernel`` and ``rlm-kernel`` are the command line."""
 
 from __future__ import annotations
 
 import sys
 
-from rlm_kernel.cli.main import main
+INTERRUPTED = 130
+
+
+def main() -> int:
+    """Run the command line; an interrupt is told in one line, also while its modules are still read."""
+    try:
+        from rlm_kernel.cli.main import main as run
+
+        return run()
+    except KeyboardInterrupt:
+        print("rlm-kernel: interrupted.", file=sys.stderr)
+        return INTERRUPTED
+
 
 if __name__ == "__main__":
     sys.exit(main())

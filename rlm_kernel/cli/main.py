@@ -16,7 +16,7 @@ import traceback
 from typing import TYPE_CHECKING, NoReturn
 
 from rlm_kernel.cli import ask, bench, demo, doctor, lab, rerun, run, trace
-from rlm_kernel.cli.codes import BROKEN_PIPE, DEFECT, INTERRUPTED, USAGE, code_of
+from rlm_kernel.cli.codes import BROKEN_PIPE, DEFECT, USAGE, code_of
 from rlm_kernel.contexts.names import shown
 from rlm_kernel.errors import RlmError
 
@@ -45,7 +45,11 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit code."""
+    """Run one command and give its exit code.
+
+    Raises:
+        KeyboardInterrupt: It was interrupted where nothing was kept.
+    """
     words, rest = split_rest(sys.argv[1:] if argv is None else list(argv))
     prepare_streams()
     parser = make_parser()
@@ -65,9 +69,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
     except RlmError as error:
         return report(error, code_of(error))
-    except KeyboardInterrupt:
-        print("rlm-kernel: interrupted.", file=sys.stderr)
-        return INTERRUPTED
     except BrokenPipeError:
         return leave_broken_pipe()
     except OSError as error:
