@@ -30,6 +30,9 @@ class Price(NamedTuple):
         return sent * self.input + received * self.output
 
 
+FREE = Price(0.0, 0.0, 0.0)
+
+
 @lru_cache(maxsize=256)
 def is_loopback(base_url: str) -> bool:
     """Tell whether an endpoint runs on this machine."""

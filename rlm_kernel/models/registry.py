@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rlm_kernel.errors import InputError
 from rlm_kernel.models.places import base_url
-from rlm_kernel.models.prices import ASSUMED_WINDOW, Price, price_of, window_of
+from rlm_kernel.models.prices import ASSUMED_WINDOW, FREE, Price, price_of, window_of
 from rlm_kernel.models.slots import Slots
 
 if TYPE_CHECKING:
@@ -85,8 +85,11 @@ class Registry:
         own = self._own(name, "price")
         if isinstance(own, Price):
             return own
+        name = name.strip()
+        if name not in self._extra and (name == TUTOR or name.startswith(SCRIPTED)):
+            return FREE
         endpoint = self.endpoint_of(name)
-        return None if endpoint is None else price_of(name.strip(), endpoint)
+        return None if endpoint is None else price_of(name, endpoint)
 
     def window(self, name: str) -> int | None:
         """Give how many tokens a model can read: ``RLM_WINDOW``, else what is published, else an assumption.

@@ -76,6 +76,7 @@ def test_endpoint_price_and_window_of_a_name():
         "http://mine",
     ]
     assert registry.price("gpt-4o-mini").output > 0
+    assert [registry.price(name) for name in ("tutor", "scripted:a.json", "plain")] == [FREE, FREE, None]
     assert (registry.price("mine"), registry.price("plain")) == (Price(1.0, 0.1, 2.0), None)
     assert (registry.window("mine"), registry.window("plain"), registry.window("tutor")) == (5000, None, None)
     assert registry.window("gpt-4o-mini") >= 100_000
