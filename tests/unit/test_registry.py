@@ -9,7 +9,7 @@ import pytest
 from rlm_kernel.errors import InputError
 from rlm_kernel.messages import Message, ModelRequest
 from rlm_kernel.models.openai import OpenAIModel
-from rlm_kernel.models.prices import ASSUMED_WINDOW, Price
+from rlm_kernel.models.prices import ASSUMED_WINDOW, FREE, Price
 from rlm_kernel.models.registry import Registry
 from rlm_kernel.models.scripted import ScriptedModel
 from rlm_kernel.models.tutor import TutorModel
