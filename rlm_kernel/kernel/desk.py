@@ -52,8 +52,8 @@ class Desk:
         """The session, if there is one."""
         self.on_made: list[Callable[[Session], None]] = []
         """Called with the session when it is made."""
-        self.heard: Message | None = None
-        """The last request that came to the session: what is to be said without being asked is said there."""
+        self._heard: Message | None = None
+        self._unsaid: list[str] = []
         self._missing: list[RunId] | None = None
         """Earlier questions that are still to become part of the session; ``None``: not looked for yet."""
         self._models: Registry | None = None
@@ -186,8 +186,23 @@ class Desk:
         """Name the notebook, so that it is the same one in the next kernel."""
         return self.environ.get("JPY_SESSION_NAME", "") or self._pages.path or os.getcwd()
 
+    @property
+    def heard(self) -> Message | None:
+        """The last request that came to the session: what is to be said without being asked is said there."""
+        return self._heard
+
+    @heard.setter
+    def heard(self, request: Message | None) -> None:
+        self._heard = request
+        if request is not None:
+            unsaid, self._unsaid = self._unsaid, []
+            for text in unsaid:
+                self.say(text)
+
     def say(self, text: str) -> None:
         """Tell the person something they have not asked for."""
         log.warning("%s", text)
-        if self.heard is not None:
-            self._kernel.publish("stream", {"name": "stderr", "text": f"{text}\n"}, self.heard)
+        if self._heard is None:
+            self._unsaid.append(text)  # a page was opened, and nothing asked yet
+        else:
+            self._kernel.publish("stream", {"name": "stderr", "text": f"{text}\n"}, self._heard)
