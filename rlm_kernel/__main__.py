@@ -14,7 +14,7 @@ def main() -> int:
 
         return run()
     except KeyboardInterrupt:
-        print("rlm-kernel: interrupted.", file=sys.stderr)
+        sys.stderr.write("rlm-kernel: interrupted.\n")
         return INTERRUPTED
 
 
