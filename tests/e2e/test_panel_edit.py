@@ -276,7 +276,7 @@ def test_a_cell_that_was_changed_and_run_by_hand_is_gone_on_from(work: Callable[
     at.lab.run_cell(index)
     at.panel.locator("[role=treeitem]", has_text="stale").wait_for()
     at.choose("FINAL(")
-    assert "Stale" in at.panel.locator(".rlm-note").inner_text()
+    assert "Stale" in at.panel.locator(".rlm-note:visible").first.inner_text()
     at.choose("replies = llm")
     at.rerun("Continue from here…")
     at.wait_answer("8 whales")
