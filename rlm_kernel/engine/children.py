@@ -13,7 +13,7 @@ from rlm_kernel.engine.course import course_below
 from rlm_kernel.engine.executor import DepthReached, ReplyDict
 from rlm_kernel.engine.fan_out import note_answered
 from rlm_kernel.engine.occurrences import Occurrences
-from rlm_kernel.engine.opening import Opening
+from rlm_kernel.engine.opening import CHILD_OPENING, Opening
 from rlm_kernel.engine.queries import Queries
 from rlm_kernel.engine.recorded import prompt_of, reply_of
 from rlm_kernel.engine.reuse import sample_of, take_over
@@ -187,7 +187,9 @@ class Children:
         numbers = Occurrences(self._twins[node.id] * Occurrences.SPAN)
         scope = self._scope.below(Ledger(settings.limits, self._scope.ledger, SCOPE), numbers)
         queries = Queries(scope, self._sub_model)
-        conversation = opening.conversation(node.prompt, self._nest.left(self._depth))
+        depth = self._nest.left(self._depth)
+        node.details = {**node.details, CHILD_OPENING: {**opening.to_dict(), "depth": depth}}
+        conversation = opening.conversation(node.prompt, depth)
         run = Run(node, scope, queries, executor, conversation, settings, node.model or self._sub_model)
         run.course = self._course(node, found)
         await run.go()

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rlm_kernel.engine.executor import NamespaceInfo
 
 TOLD = ("name", "type", "size")
+CHILD_OPENING = "child_opening"
+"""Detail of a child run: what its model was told first, and how many levels there could be below it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from rlm_kernel.engine.evidence import CITATIONS, COVERAGE, citations_of
-from rlm_kernel.engine.opening import Opening
+from rlm_kernel.engine.opening import CHILD_OPENING, Opening
 from rlm_kernel.panel.feed import SHOWN_CHARS, TEXT_PARTS, text_of
 from rlm_kernel.panel.messages import ChatMessage, CitedDict, DetailTexts, WhereDict
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MOST_FOUND = 2000
 """Nodes that one search names."""
-KEPT_BACK = frozenset({"opening", "settings", "base", CITATIONS, COVERAGE})
+KEPT_BACK = frozenset({"opening", "settings", "base", CHILD_OPENING, CITATIONS, COVERAGE})
 """Of the details of a run: what it takes to ask again, and what a person is shown otherwise."""
 CITED_CHARS = 300
 
@@ -83,10 +83,11 @@ def messages_of(tree: Tree, node: Node) -> list[ChatMessage]:
 
 
 def _opening(run: Node) -> list[ChatMessage]:
-    opening = Opening.from_dict(run.details.get("opening"))
+    kept = run.details.get("opening", run.details.get(CHILD_OPENING))
+    opening = Opening.from_dict(kept)
     if opening is None:
         return [ChatMessage(role="user", content=run.prompt)]
-    depth = _depth(run.details)
+    depth = kept["depth"] if isinstance(kept, dict) and "depth" in kept else _depth(run.details)
     return [
         ChatMessage(role=each.role, content=each.content) for each in opening.conversation(run.prompt, depth).messages
     ]

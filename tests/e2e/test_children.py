@@ -43,5 +43,11 @@ def test_children_are_in_the_tree_and_not_in_the_notebook(lab: Lab, notebook: Ca
     page.page.wait_for_selector(f"{PANEL} [role=treeitem][aria-selected=true]:has-text('leaf')")
     assert [row.get_attribute("aria-level") for row in rows.all()] == ["1", "2", "3", "4", "5", "6", "4", "2"]
     page.shot("panel-children")
+    page.page.keyboard.press("ArrowLeft")
+    prompt = page.page.locator(f"{PANEL} [data-part=messages]")
+    prompt.get_by_text("<question>").first.wait_for()
+    assert "system" in prompt.inner_text()
+    page.page.locator(PANEL).get_by_role("button", name="Show the cell that began the child run").click()
+    page.wait_for("() => window.jupyterapp.shell.currentWidget.content.activeCell.node.innerText.includes('rlm_query')")
     assert "The child looks" not in page.page.locator(".jp-Notebook").inner_text()
     assert page.errors == []

@@ -139,7 +139,9 @@ def test_the_store_makes_lines_of_rows(tmp_path):
         show('cached');
         outline.look({{ filter: 'expensive' }});
         show('expensive');
-        outline.look({{ filter: 'none', search: 'BETA' }});
+        outline.look({{ filter: 'none' }});
+        outline.toggle('batch:t2:b', false);
+        outline.look({{ search: 'BETA' }});
         show('search');
         outline.look({{ search: 'text', found: new Set(['k1']) }});
         show('found');
@@ -152,6 +154,8 @@ def test_the_store_makes_lines_of_rows(tmp_path):
         out.turn = store.turnNumber(store.rows.get('t2'));
         store.takeDelta({{ nodes: [], removed: ['k'] }});
         show('removed');
+        outline.toggle('batch:t2:b', true);
+        show('opened');
         out.left = [...store.failed];
         console.log(JSON.stringify(out));
     """
@@ -167,7 +171,8 @@ def test_the_store_makes_lines_of_rows(tmp_path):
     assert (out["failures"], out["after"]) == (["c2", "k1"], "k1")
     assert out["batch"] == [3, 1, 3, "0.0060", 102, 105]
     assert (out["share"], out["turn"]) == ("0.658", 2)
-    assert out["removed"] == ["r", " t1", " t2", "  batch:t2:b", "   c1", "   c2", "   c3"]
+    assert out["removed"] == ["r", " t1", " t2", "  batch:t2:b +"]
+    assert out["opened"] == ["r", " t1", " t2", "  batch:t2:b", "   c1", "   c2", "   c3"]
     assert out["left"] == ["c2"]
 
 

@@ -149,7 +149,7 @@ class NodeDetail {
     put(this.title, `${kind}${number}: ${line(row.label, 160)}`);
     put(this.facts, factsLine(state, row));
     this.drawNotes(state, row);
-    this.drawWhere(row);
+    this.drawWhere(row, state);
     this.actions.update(state);
     const error = this.texts?.error ?? row.error;
     const remedy = this.texts?.error ? this.texts.remedy : '';
@@ -266,17 +266,26 @@ class NodeDetail {
     return note;
   }
 
-  /** @param {Row} row */
-  drawWhere(row) {
+  /** @param {Row} row @param {StoreType} state */
+  drawWhere(row, state) {
     const where = this.texts?.where ?? null;
-    const cell = where?.cell_id ?? (row.kind === 'call' ? null : row.cell_id);
-    const words = where ? whereText(where) : row.kind === 'turn' ? 'Show the cell' : 'Show the question’s cell';
-    const drawn = `${cell}|${where ? words : ''}`;
+    const above = state.ancestors(row.id);
+    // The cells of a child run stand in no notebook: what can be shown is the cell that began it.
+    const child = above.findIndex(each => each.kind === 'run' && each.parent_id !== null);
+    const cell =
+      child >= 0
+        ? (above[above.length - 2]?.cell_id ?? null)
+        : (where?.cell_id ?? (row.kind === 'call' ? null : row.cell_id));
+    const own = row.kind === 'turn' ? 'Show the cell' : 'Show the question’s cell';
+    const made = where ? whereText(where) : '';
+    const words = child >= 0 ? 'Show the cell that began the child run' : made || own;
+    const drawn = `${cell}|${child}|${made}`;
     if (drawn === this.drawnWhere) return;
     this.drawnWhere = drawn;
     this.where.replaceChildren();
+    if (child >= 0 && made) this.where.append(made, ' of the child. ');
     if (cell) this.where.append(button(words, () => this.jump(cell), { class: 'rlm-link' }));
-    else if (where) this.where.append(words);
+    else if (made) this.where.append(made);
   }
 
   /** Show a cell of the notebook. @param {string} cell */

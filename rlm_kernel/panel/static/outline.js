@@ -27,6 +27,8 @@ export class Outline {
     this.found = null;
     /** Keys that a person opened or closed against the custom. @type {Map<string, boolean>} */
     this.toggled = new Map();
+    /** The same while something is looked for, whose finds would hide in what was closed before. @type {Map<string, boolean>} */
+    this.toggledLooking = new Map();
     /** Grows with every change of which lines there are. */
     this.shape = 0;
     /** Whether rows changed in a way that may move lines, in the present order and filter. */
@@ -52,17 +54,28 @@ export class Outline {
   reveal(id) {
     const path = [id, ...this.store.ancestors(id).map(row => row.id)];
     path.forEach((each, at) => {
-      if (at > 0) this.toggled.set(each, true);
+      if (at > 0) this.open(each);
       const row = this.store.rows.get(each);
-      if (row?.batch) this.toggled.set(batchKey(row), true);
+      if (row?.batch) this.open(batchKey(row));
     });
     this.shape++;
     this.store.version++;
   }
 
+  /** Open a line, also for when nothing is looked for any more. @param {string} key */
+  open(key) {
+    this.toggled.set(key, true);
+    this.toggledLooking.set(key, true);
+  }
+
+  /** What a person opened and closed, in what is shown now. */
+  get toggles() {
+    return this.looking ? this.toggledLooking : this.toggled;
+  }
+
   /** @param {string} key @param {boolean} open */
   toggle(key, open) {
-    this.toggled.set(key, open);
+    this.toggles.set(key, open);
     this.shape++;
     this.store.version++;
   }
@@ -70,6 +83,7 @@ export class Outline {
   /** @param {{filter?: Filter, sort?: Sort, search?: string, found?: Set<string> | null}} what */
   look(what) {
     Object.assign(this, what);
+    if (what.filter !== undefined || what.search !== undefined) this.toggledLooking.clear();
     this.shape++;
     this.store.version++;
   }
@@ -116,7 +130,7 @@ export class Outline {
         this.walkNode(group.ids[0], place, custom, wanted);
         return;
       }
-      const open = this.toggled.get(group.key) ?? wanted !== null;
+      const open = this.toggles.get(group.key) ?? wanted !== null;
       this.kept.push({ ...place, key: group.key, open, group, match: false });
       if (!open) return;
       const ids = this.sortedIds(group.ids, wanted);
@@ -134,7 +148,7 @@ export class Outline {
    * @param {Map<string, boolean> | null} wanted
    */
   walkNode(id, place, custom, wanted) {
-    const open = this.store.below.get(id)?.length ? (this.toggled.get(id) ?? custom) : null;
+    const open = this.store.below.get(id)?.length ? (this.toggles.get(id) ?? custom) : null;
     this.kept.push({ ...place, key: id, open, group: null, match: wanted?.get(id) ?? false });
     if (open) this.walk(id, id, place.level + 1, custom, wanted);
   }
