@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rlm_kernel.cli.codes import DEFECT, NOT_APPROVED, OK
+from rlm_kernel.cli.codes import DEFECT, INTERRUPTED, NOT_APPROVED, OK
 
 if TYPE_CHECKING:
     import argparse
@@ -16,7 +16,7 @@ What the model wrote becomes real cells below each question. The notebook that w
 given is left as it is, unless -o names it and --overwrite is added.
 
 exit codes: 0 ran to its end, 1 a cell failed (what ran is written), 2 usage or unreadable file,
-            5 something needed approval and nobody was there (--policy), 130 interrupted
+            5 something needed approval and nobody was there (--policy), 130 interrupted (what ran is written)
 """
 
 
@@ -64,6 +64,9 @@ def run(args: argparse.Namespace) -> int:
     options = {"timeout": args.timeout, "allow_errors": args.allow_errors, "fresh": args.fresh}
     report = asyncio.run(run_notebook(source, out, policy=args.policy, **options))
     print(f"{verb} {shown(report.path)}.")
+    if report.interrupted:
+        print("rlm-kernel: interrupted; what ran is written.", file=sys.stderr)
+        return INTERRUPTED
     if not report.failure:
         return OK
     print(f"rlm-kernel: the notebook stopped at a cell: {plain(report.failure).strip()}", file=sys.stderr)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import time
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
+
+from tests.cli.conftest import COMMAND
 
 KERNELSPEC = {"name": "rlm", "display_name": "RLM (Python)", "language": "python"}
 DONE = "I see.\n```python\nprint('working')\nFINAL('The whale won.')\n```"
@@ -65,6 +71,32 @@ def test_run_keeps_what_ran_before_a_cell_failed(run_cli, folder, kernelspecs):
     assert "Traceback" not in done.stderr
     cells = nbformat.read(folder / "out.ipynb", as_version=4).cells
     assert cells[0].outputs[0].text == "ran\n"
+    assert cells[2].outputs == []
+
+
+@pytest.mark.parametrize("more", [[], ["--allow-errors"]])
+def test_run_keeps_what_ran_before_it_was_interrupted(environ, folder, kernelspecs, more):
+    write(folder / "slow.ipynb", "print('ran')", "open('begun', 'w'); import time; time.sleep(600)", "print('never')")
+    process = subprocess.Popen(
+        [*COMMAND, "run", "slow.ipynb", *more],
+        cwd=folder,
+        env=environ | {"JUPYTER_PATH": str(kernelspecs)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not (folder / "begun").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, said) == (130, "rlm-kernel: interrupted; what ran is written.\n")
+    cells = nbformat.read(folder / "slow-run.ipynb", as_version=4).cells
+    assert cells[0].outputs[0].text == "ran\n"
+    assert cells[1].outputs[-1].ename == "KeyboardInterrupt"
     assert cells[2].outputs == []
 
 
