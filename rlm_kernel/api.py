@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Coroutine, Mapping
 
-    from rlm_kernel.contexts.citations import CitationDict
+    from rlm_kernel.contexts.cited import CitationDict
     from rlm_kernel.engine.branches import BranchDict
     from rlm_kernel.engine.edits import EditKind
     from rlm_kernel.engine.evidence import CoverageDict

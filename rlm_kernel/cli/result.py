@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rlm_kernel.cli.terminal import Screen
-    from rlm_kernel.contexts.citations import CitationDict
+    from rlm_kernel.contexts.cited import CitationDict
     from rlm_kernel.engine.evidence import CoverageDict
     from rlm_kernel.trace.records import Node
     from rlm_kernel.trace.tree import Tree, TreeDict

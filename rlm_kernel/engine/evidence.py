@@ -17,7 +17,7 @@ from rlm_kernel.usage import count
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from rlm_kernel.contexts.citations import CitationDict
+    from rlm_kernel.contexts.cited import CitationDict
     from rlm_kernel.contexts.landmarks import LandmarkDict
     from rlm_kernel.engine.executor import CellResult, Executor
     from rlm_kernel.ids import NodeId

@@ -195,10 +195,10 @@ class Executor(Protocol):
         =========  ======================  ==============================================================
         kind       fields                  reply (empty where nothing can be looked up)
         =========  ======================  ==============================================================
-        cite       answer                  citations: see `rlm_kernel.contexts.citations.CitationDict`
+        cite       answer                  citations: see `rlm_kernel.contexts.cited.CitationDict`
         cover      texts, mark             length: of the context; spans: for each text, what it shows of it; where
                                            the context has another mark: mark, name, landmarks
-        passage    start, end, source,     passage: see `rlm_kernel.contexts.citations.PassageDict`, or null;
+        passage    start, end, source,     passage: see `rlm_kernel.contexts.passages.PassageDict`, or null;
                    around                  mark: of the context
         =========  ======================  ==============================================================
         """

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from rlm_kernel.contexts.citations import AROUND, PassageDict
+from rlm_kernel.contexts.passages import AROUND, PassageDict
 from rlm_kernel.engine.evidence import citations_of, coverage_of
 from rlm_kernel.errors import InputError, RlmError
 
 if TYPE_CHECKING:
-    from rlm_kernel.contexts.citations import CitationDict
+    from rlm_kernel.contexts.cited import CitationDict
     from rlm_kernel.engine.executor import Executor
     from rlm_kernel.trace.records import Node
 

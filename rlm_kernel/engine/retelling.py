@@ -9,7 +9,7 @@ from rlm_kernel.engine.course import TOLD, hint_note, runs_of
 from rlm_kernel.engine.executor import CellRequest
 from rlm_kernel.engine.reuse import Reuse, as_it_was, asked_model, claim, sample_of, source
 from rlm_kernel.engine.shown import shown
-from rlm_kernel.engine.turns import UNUSABLE, Past, write_down
+from rlm_kernel.engine.turns import REOPENED, UNUSABLE, Past, reopen, write_down
 from rlm_kernel.errors import Diverged
 from rlm_kernel.ids import NodeId, child_id, new_cell_id
 from rlm_kernel.trace.entries import Entry
@@ -75,6 +75,8 @@ class Retelling:
                 await self._run_again(node, original, queries, executor, past)
             self._say(original)
             _learn(past, original, node)
+            if self._course.runs_again and REOPENED in original.details:
+                await reopen(node, past, executor)
         await self._make_room(past.turns + 1, executor)
 
     async def _make_room(self, turn: int, executor: Executor) -> None:

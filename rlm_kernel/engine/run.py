@@ -27,6 +27,7 @@ from rlm_kernel.engine.turns import (
     cell_notes,
     in_same_words,
     is_answered,
+    reopen,
     take_result,
     twice_unusable,
     write_down,
@@ -175,6 +176,8 @@ class Run:
             node.error, node.remedy = problem.message, problem.remedy
         if isinstance(problem, LimitExceeded):
             node.details = {**node.details, "limit": problem.kind}
+        if outcome == "answered" and (unheard := self._control.heard(node.run_id)):
+            node.details = {**node.details, "unheard": unheard}
 
     def _stopped(self) -> None:
         """End since the person stopped it, or since one had to be asked and nobody is here."""
@@ -363,7 +366,12 @@ class Run:
         take_result(node, result, self._past, self._scope.numbers)
         self._scope.observers.cell_ended(node, result)
         if is_answered(result):
-            self._end("answered")
+            if ended.cause or not self._news.said or self._past.turns >= self._limits.turns:
+                self._end("answered")
+                return
+            # What the person has said meanwhile may be about the answer: the model hears it before that is taken.
+            await reopen(node, self._past, self._executor)
+            self._tell(node, written.text, node.output, [*notes, prompt("reopened")])
         elif ended.cause or result.status == "stopped":
             node.status = "stopped"
             self._give_up(ended.cause)

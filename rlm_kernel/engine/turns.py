@@ -18,7 +18,7 @@ from rlm_kernel.usage import Usage
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rlm_kernel.engine.executor import CellResult
+    from rlm_kernel.engine.executor import CellResult, Executor
     from rlm_kernel.engine.occurrences import Occurrences
     from rlm_kernel.engine.scope import Scope
     from rlm_kernel.messages import FinishReason
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 EXTRA_CHARS = 2_000
 """Characters read after the end of the cell, only because the true usage comes at the end of a reply."""
+
+REOPENED = "reopened"
+"""Detail of a turn whose answer was not taken, since the person had said something."""
 
 UNUSABLE = {
     "no_code": "it wrote no cell",
@@ -164,6 +167,12 @@ def is_answered(result: CellResult) -> bool:
     """Tell whether a cell has given the final answer."""
     answer = result.answer
     return result.status == "ok" and answer["ready"] and bool(answer["content"].strip())
+
+
+async def reopen(node: Node, past: Past, executor: Executor) -> None:
+    """Do not take the answer that a turn has given: it is the best so far, and not ready."""
+    node.details = {**node.details, "answer": past.best, REOPENED: True}
+    await executor.set_variable("answer", {"content": past.best, "ready": False})
 
 
 def twice_unusable(model: str, name: str) -> BadReplyError:

@@ -34,8 +34,8 @@ class Looking:
 
         Gives also the ``mark`` by which the context is known again; empty where it is no text.
         """
-        from rlm_kernel.contexts.citations import AROUND, passage
         from rlm_kernel.contexts.landmarks import fingerprint
+        from rlm_kernel.contexts.passages import AROUND, passage
         from rlm_kernel.contexts.text import Text
 
         context = self._context()

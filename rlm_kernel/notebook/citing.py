@@ -9,7 +9,7 @@ from urllib.parse import quote
 from rlm_kernel.engine.evidence import citations_of
 
 if TYPE_CHECKING:
-    from rlm_kernel.contexts.citations import CitationDict
+    from rlm_kernel.contexts.cited import CitationDict
     from rlm_kernel.trace.records import Node
 
 MARKS = {"found": "✓", "differs": "≈", "not found": "✗"}

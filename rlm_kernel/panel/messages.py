@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 from rlm_kernel.trace.records import NodeTexts
 
 if TYPE_CHECKING:
-    from rlm_kernel.contexts.citations import CitationDict, CiteKind, Found, PassageDict
+    from rlm_kernel.contexts.cited import CitationDict, CiteKind, Found
     from rlm_kernel.contexts.landmarks import LandmarkDict
+    from rlm_kernel.contexts.passages import PassageDict
     from rlm_kernel.engine.branches import BranchDict
     from rlm_kernel.engine.edits import EditDict
     from rlm_kernel.engine.gate import DecisionDict, WaitingDict

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, cast
 
-from rlm_kernel.contexts.citations import AROUND, MOST_AROUND
 from rlm_kernel.contexts.cover import share, strip
+from rlm_kernel.contexts.passages import AROUND, MOST_AROUND
 from rlm_kernel.engine.evidence import citations_of, coverage_of, read_text
 from rlm_kernel.engine.passages import citation_of, cited_passage, read_passage
 from rlm_kernel.errors import InputError

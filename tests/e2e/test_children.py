@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from playwright.sync_api import expect
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -31,13 +33,13 @@ def test_children_are_in_the_tree_and_not_in_the_notebook(lab: Lab, notebook: Ca
     page.wait_idle()
     page.page.wait_for_function("() => document.querySelector('.rlm-panel .rlm-state').textContent === 'Answered'")
     rows = page.page.locator(PANEL).locator("[role=treeitem]")
-    assert rows.count() == 4
-    assert "2 child runs: part one" in (rows.nth(2).text_content() or "")
+    expect(rows).to_have_count(4)
+    expect(rows.nth(2)).to_contain_text("2 child runs: part one")
     page.page.locator(PANEL).locator("[role=tree]").focus()
     for key in ("Home", "ArrowDown", "ArrowDown", "ArrowRight"):
         page.page.keyboard.press(key)
     page.page.wait_for_selector(f"{PANEL} [role=treeitem]:has-text('part two')")
-    assert rows.count() == 6
+    expect(rows).to_have_count(6)
     for key in ("ArrowDown", "ArrowRight", "ArrowDown", "ArrowRight", "ArrowDown"):
         page.page.keyboard.press(key)
     page.page.wait_for_selector(f"{PANEL} [role=treeitem][aria-selected=true]:has-text('leaf')")
@@ -46,7 +48,7 @@ def test_children_are_in_the_tree_and_not_in_the_notebook(lab: Lab, notebook: Ca
     page.page.keyboard.press("ArrowLeft")
     prompt = page.page.locator(f"{PANEL} [data-part=messages]")
     prompt.get_by_text("<question>").first.wait_for()
-    assert "system" in prompt.inner_text()
+    expect(prompt).to_contain_text("system")
     page.page.locator(PANEL).get_by_role("button", name="Show the cell that began the child run").click()
     page.wait_for("() => window.jupyterapp.shell.currentWidget.content.activeCell.node.innerText.includes('rlm_query')")
     assert "The child looks" not in page.page.locator(".jp-Notebook").inner_text()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
+from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -218,7 +219,7 @@ def test_restart_in_mid_run(notebook: Callable[..., LabPage], script: Callable[.
     settled(page)
     assert "begun" in texts(code_cells(page)[0])
     page.shot("restarted")
-    assert not page.page.locator(".rlm-RunBar-stop:visible").count()
+    expect(page.page.locator(".rlm-RunBar-stop:visible")).to_have_count(0)
     page.set_cell(1, '%%rlm --model tutor\nHow many times does "green" occur?')
     page.run_cell(0)
     page.run_cell(1)

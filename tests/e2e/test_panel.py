@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,8 +48,8 @@ def test_the_tree_is_worked_by_keyboard_and_shows_text_as_text(lab: Lab, noteboo
     panel = page.page.locator(PANEL)
     state_is(page, "Answered")
     rows = panel.locator("[role=treeitem]")
-    assert rows.count() == 5
-    assert "30 calls" in (rows.nth(3).get_attribute("aria-label") or "")
+    expect(rows).to_have_count(5)
+    expect(rows.nth(3)).to_have_attribute("aria-label", re.compile("30 calls"))
     panel.locator("[role=tree]").focus()
     for key in ("Home", "ArrowDown", "ArrowDown", "ArrowDown", "ArrowRight", "ArrowRight"):
         page.page.keyboard.press(key)
@@ -56,7 +59,7 @@ def test_the_tree_is_worked_by_keyboard_and_shows_text_as_text(lab: Lab, noteboo
     page.page.keyboard.press("Home")
     page.page.wait_for_selector(f"{PANEL} .rlm-view-detail :text('<b>forty-two</b> <img')")
     assert panel.locator("img").count() == 0
-    assert panel.locator("[role=treeitem][aria-selected=true]").count() == 1
+    expect(panel.locator("[role=treeitem][aria-selected=true]")).to_have_count(1)
     # The panel is as high as the sidebar, and nothing of it lies outside.
     box, dock = panel.bounding_box(), page.page.locator(".rlm-Dock-view:visible").bounding_box()
     assert box is not None
@@ -82,8 +85,8 @@ def test_search_order_failures_and_copy(lab: Lab, notebook: Callable[..., LabPag
     page.page.keyboard.press("Home")
     page.page.keyboard.press("F8")
     chosen = panel.locator("[role=treeitem][aria-selected=true]")
-    assert "error" in (chosen.get_attribute("aria-label") or "")
-    assert panel.locator(".rlm-failures").inner_text() == "✕ 1 failure"
+    expect(chosen).to_have_attribute("aria-label", re.compile("error"))
+    expect(panel.locator(".rlm-failures")).to_have_text("✕ 1 failure")
     page.page.keyboard.press("/")
     page.page.keyboard.type("part 17")
     page.wait_for("() => document.querySelectorAll('.rlm-panel [role=treeitem]').length === 4")
@@ -154,5 +157,5 @@ def test_pause_resume_and_stop(lab: Lab, notebook: Callable[..., LabPage]) -> No
     panel.get_by_role("button", name="Stop").click()
     state_is(page, "Stopped")
     page.wait_idle()
-    assert panel.get_by_role("button", name="Stop").is_disabled()
+    expect(panel.get_by_role("button", name="Stop")).to_be_disabled()
     assert page.errors == []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,10 +77,10 @@ def test_a_mark_leads_to_the_passage(ask: Callable[..., LabPage]) -> None:
     address = page.page.url
     marks(page).nth(0).click()
     panel.locator(".rlm-passage-mark").wait_for()
-    assert text(panel, ".rlm-passage-mark") == "The ship number 838 brought a cargo of tar"
-    assert "Citation 1 of 5" in text(panel, ".rlm-passage-box .rlm-title")
-    assert "ships.md, line 5, § Harbour 1" in text(panel, ".rlm-passage-box .rlm-facts")
-    assert "barrels of rye" in panel.locator(".rlm-passage-around").nth(1).inner_text()
+    expect(panel.locator(".rlm-passage-mark")).to_have_text("The ship number 838 brought a cargo of tar")
+    expect(panel.locator(".rlm-passage-box .rlm-title")).to_contain_text("Citation 1 of 5")
+    expect(panel.locator(".rlm-passage-box .rlm-facts")).to_contain_text("ships.md, line 5, § Harbour 1")
+    expect(panel.locator(".rlm-passage-around").nth(1)).to_contain_text("barrels of rye")
     assert "Read by 2 calls" in text(panel, ".rlm-readers-title")
     assert page.page.url == address
     page.shot("passage-light")
@@ -87,15 +89,15 @@ def test_a_mark_leads_to_the_passage(ask: Callable[..., LabPage]) -> None:
     page.wait_for("n => document.querySelector('.rlm-passage').textContent.length > n", arg=before + 500)
     marks(page).nth(2).click()
     see(panel, "Citation 3 of 5")
-    assert text(panel, ".rlm-cite-difference") == "“gold” stands as “tar”"
+    expect(panel.locator(".rlm-cite-difference")).to_have_text("“gold” stands as “tar”")
     page.shot("passage-differs")
     panel.get_by_role("button", name="Next citation of the answer").click()
     see(panel, "Citation 4 of 5")
-    assert panel.locator(".rlm-passage").is_hidden()
+    expect(panel.locator(".rlm-passage")).to_be_hidden()
     panel.get_by_role("button", name="Next citation of the answer").click()
     panel.locator(".rlm-passage-mark", has_text=IMAGE).wait_for()
     assert panel.locator("img").count() == 0
-    assert "⟨U+202E⟩" in text(panel, ".rlm-passage-mark")
+    expect(panel.locator(".rlm-passage-mark")).to_contain_text("⟨U+202E⟩")
     page.dark()
     page.shot("passage-dark")
     # What the document was is known of it when it is another one.
@@ -104,7 +106,7 @@ def test_a_mark_leads_to_the_passage(ask: Callable[..., LabPage]) -> None:
     page.run_cell(0)
     marks(page).nth(0).click()
     see(panel, "This is what stood there when the answer was given")
-    assert text(panel, ".rlm-passage-mark") == "The ship number 838 brought a cargo of tar"
+    expect(panel.locator(".rlm-passage-mark")).to_have_text("The ship number 838 brought a cargo of tar")
     page.shot("passage-gone")
     panel.locator("[role=treeitem]").first.click()
     panel.get_by_role("tab", name="Detail").click()
@@ -136,15 +138,15 @@ def test_a_part_of_the_document_tells_who_read_it(ask: Callable[..., LabPage]) -
         "() => document.querySelector('.rlm-panel [aria-selected=true] .rlm-label')?.textContent.startsWith('Once')"
     )
     see(panel, "The chosen call has read 2 % of it")
-    assert panel.locator(".rlm-strip-own").count() == 1
-    assert chosen.count() == 1
+    expect(panel.locator(".rlm-strip-own")).to_have_count(1)
+    expect(chosen).to_have_count(1)
     page.shot("strip-reader")
     bar.focus()
     for key in ("End", "PageUp", "Enter"):
         page.page.keyboard.press(key)
     see(panel, "Read by no call")
-    assert "§ Harbour 6" in (bar.get_attribute("aria-valuetext") or "")
-    assert "0 % read" in (bar.get_attribute("aria-valuetext") or "")
+    expect(bar).to_have_attribute("aria-valuetext", re.compile("§ Harbour 6"))
+    expect(bar).to_have_attribute("aria-valuetext", re.compile("0 % read"))
     page.dark()
     page.page.keyboard.press("Home")
     page.page.keyboard.press("Enter")

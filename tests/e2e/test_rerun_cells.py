@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,7 +124,7 @@ def test_a_hint_before_a_turn(notebook: Callable[..., LabPage], script: Callable
     menu.locator(".lm-Menu-item", has_text="Hint before this turn").click()
     field = page.page.locator(f"{DIALOG} textarea")
     field.wait_for()
-    assert page.page.locator(f"{DIALOG} .jp-mod-accept").is_disabled()
+    expect(page.page.locator(f"{DIALOG} .jp-mod-accept")).to_be_disabled()
     field.fill("Do not count lamps.")
     page.page.wait_for_selector(f"{DIALOG} .jp-mod-accept:not([disabled])")
     page.dark()
@@ -183,7 +184,7 @@ def test_undo_to_here(app: str, notebook: Callable[..., LabPage]) -> None:
     page.run_cell(2)
     page.run_cell(3)
     assert "'1'" in repr(page.cells()[3]["outputs"])
-    assert not page.page.locator(".rlm-Badge-mark").count()
+    expect(page.page.locator(".rlm-Badge-mark")).to_have_count(0)
     assert page.errors == []
 
 

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +80,7 @@ def test_cells_are_approved_edited_and_rejected(
     assert cells[1]["outputs"] == []
     assert "lamps 42" in texts(cells[2])
     assert "more" in texts(cells[3])
-    assert not page.page.locator(".rlm-Waiting").count()
+    expect(page.page.locator(".rlm-Waiting")).to_have_count(0)
     assert page.errors == []
 
 
@@ -91,9 +92,9 @@ def test_a_risky_cell_says_why_and_is_approved_by_key(
     model = script(cell("2 + 2"), cell(code), DONE)
     page = ask(notebook(SETUP, f"%%rlm --approve risky --model {model}\nWhat colour?"))
     box = waiting(page, "made-by-model")
-    assert "line 2" in box.inner_text()
+    expect(box).to_contain_text("line 2")
     page.page.wait_for_selector(".cm-line.rlm-riskyLine")
-    assert "made-by-model" in page.page.locator(".cm-line.rlm-riskyLine").inner_text()
+    expect(page.page.locator(".cm-line.rlm-riskyLine")).to_contain_text("made-by-model")
     page.shot("risky-light")
     page.dark()
     page.shot("risky-dark")
@@ -126,7 +127,7 @@ def test_what_waits_unfolds_the_working(notebook: Callable[..., LabPage], script
     fold.click()
     box = page.page.locator(".rlm-Cell input.jp-Stdin-input")
     box.wait_for(timeout=20_000)
-    assert fold.get_attribute("aria-expanded") == "true"
+    expect(fold).to_have_attribute("aria-expanded", "true")
     fold.click()
     page.page.wait_for_timeout(300)
     fold.click()
@@ -134,7 +135,7 @@ def test_what_waits_unfolds_the_working(notebook: Callable[..., LabPage], script
     box.press("Enter")
     fold.click()
     waiting(page, "open('x', 'w')").get_by_role("button", name="Reject…").wait_for()
-    assert fold.get_attribute("aria-expanded") == "true"
+    expect(fold).to_have_attribute("aria-expanded", "true")
     page.page.locator(f"{BAR} .rlm-RunBar-stop").click()
     page.wait_idle()
 
@@ -149,7 +150,7 @@ def test_a_fan_out_is_cut_and_refused(notebook: Callable[..., LabPage], script: 
     page = ask(notebook(SETUP, f"%%rlm --quote 10 --model {model} --sub-model {model}\nWhat colour?"))
     box = page.page.locator(f"{BAR} .rlm-Waiting")
     box.wait_for()
-    assert "30 calls" in box.inner_text()
+    expect(box).to_contain_text("30 calls")
     page.shot("fan-out")
     box.get_by_label("How many calls to make").fill("4")
     box.get_by_role("button", name="Only the first").click()
@@ -195,7 +196,7 @@ def test_pause_step_steer_and_stop_by_keyboard(
     page.page.keyboard.press("g")
     page.page.keyboard.press("x")
     page.wait_idle()
-    assert not page.page.locator(f"{BAR} .rlm-RunBar-stop").is_visible()
+    expect(page.page.locator(f"{BAR} .rlm-RunBar-stop")).to_be_hidden()
     page.set_cell(len(page.cells()) - 1, "") if not code_cells(page) else None
     assert page.errors == []
 
@@ -210,7 +211,7 @@ def test_a_limit_is_raised_in_place(notebook: Callable[..., LabPage], script: Ca
     raise_.click()
     field = page.page.locator(".jp-Dialog .rlm-Change-field")
     field.wait_for()
-    assert field.input_value() == "2"
+    expect(field).to_have_value("2")
     page.shot("raise")
     field.fill("5")
     field.press("Enter")

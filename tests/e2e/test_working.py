@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
+from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,10 +62,10 @@ def test_saved_prose_shows_its_first_line_and_unfolds(saved: Callable[..., LabPa
     first.get_by_role("paragraph").filter(has_text="The first line.").wait_for()
     more = first.get_by_role("button", name="Show all the model says here")
     more.wait_for()
-    assert not first.get_by_role("paragraph").filter(has_text="The second.").is_visible()
+    expect(first.get_by_role("paragraph").filter(has_text="The second.")).to_be_hidden()
     more.click()
     first.get_by_role("paragraph").filter(has_text="The second.").wait_for()
-    assert first.get_by_role("button", name="Show only the first line").get_attribute("aria-expanded") == "true"
+    expect(first.get_by_role("button", name="Show only the first line")).to_have_attribute("aria-expanded", "true")
     badges = page.page.locator(".rlm-Badge").all_inner_texts()
     assert "96 out" in badges[1]
     assert "96 out" not in badges[0]

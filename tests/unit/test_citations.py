@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rlm_kernel.contexts.citations import look_up, passage
+from rlm_kernel.contexts.citations import look_up
 from rlm_kernel.contexts.document import Document
+from rlm_kernel.contexts.passages import passage
 from rlm_kernel.contexts.text import Text
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from rlm_kernel.contexts import search
@@ -117,18 +118,22 @@ def test_a_full_disk_is_named_and_leaves_nothing(cache: Path) -> None:
 @linux_only
 def test_an_interrupted_search_leaves_the_making_to_go_on(tmp_path: Path, cache: Path) -> None:
     path = tmp_path / "big.txt"
-    path.write_text(haystack(150_000), encoding="utf-8")
+    path.write_text(haystack(45_000), encoding="utf-8")
     program = (
-        "import sys\n"
+        "import os, signal, sys\n"
         "from rlm_kernel.contexts.search import search_ranked\n"
         "from rlm_kernel.contexts.text import Text\n"
+        "os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGSTOP))\n"
         "search_ranked(Text(sys.argv[1]), 'late fee')\n"
     )
     with subprocess.Popen([sys.executable, "-c", program, str(path)], stderr=subprocess.DEVNULL) as process:
-        until(lambda: cache.exists() and any(each.suffix == ".building" for each in cache.iterdir()))
+        at_work = psutil.Process(process.pid)
+        until(lambda: [each.status() for each in at_work.children()] == [psutil.STATUS_STOPPED])
+        maker = at_work.children()[0]
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(20) != 0
     assert not list(cache.glob("*.sqlite"))
+    maker.resume()
     until(lambda: bool(list(cache.glob("*.sqlite"))))
 
     assert "eleven shillings" in search_ranked(Text(path), "late fee library", 1)[0]

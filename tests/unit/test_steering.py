@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rlm_kernel.engine.edits import Edit
 from rlm_kernel.engine.news import names_bound
 from rlm_kernel.errors import InputError
 from tests.unit.inline import InlineExecutor, answer, cell
@@ -87,6 +88,32 @@ async def test_what_is_said_to_an_unfinished_run_is_told_when_it_goes_on() -> No
     assert (run.outcome, run.reply) == ("answered", "x")
     assert "Go deeper." in told_of_root(model)[-1]
     assert "y = 1" in told_of_root(model)[-1]
+    assert talk.steers == []
+
+
+async def test_what_is_said_in_the_last_turn_is_heard_before_the_answer_is_taken() -> None:
+    model, executor = Recorder(answer("x"), cell("y = 1"), answer("x and y"), answer("z")), InlineExecutor()
+    talk = session(model, executor)
+    executor.before_cell = lambda: executor.cells or talk.steer("Add y.")
+    run = await talk.ask("q")
+    assert (run.outcome, run.reply, len(executor.cells)) == ("answered", "x and y", 3)
+    told = told_of_root(model)[1]
+    assert "so the answer is not taken yet" in told
+    assert told.endswith("<person>\nAdd y.\n</person>")
+    first, second, _ = talk.tree.children(run.id)
+    assert first.details["answer"] == "x"
+    assert second.details["told"] == []
+    change = await talk.rerun(second.id, Edit("hint", "Now."))
+    assert "so the answer is not taken yet" in str(model.requests[-1].messages)
+    assert (change.outcome, change.reply) == ("answered", "z")
+
+
+async def test_what_is_said_after_the_last_turn_there_may_be_stands_in_the_trace() -> None:
+    executor = InlineExecutor()
+    talk = session(Recorder(answer("x")), executor, turns=1)
+    executor.before_cell = lambda: talk.steer("Add y.")
+    run = await talk.ask("q")
+    assert (run.outcome, run.reply, run.details["unheard"]) == ("answered", "x", ["Add y."])
     assert talk.steers == []
 
 
