@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import queue
 import shutil
+import socket
 import sys
 import time
 from dataclasses import dataclass, field
@@ -28,6 +30,8 @@ PLAIN_SPEC = {
     "display_name": "Plain Python",
     "language": "python",
 }
+PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
+_ports = itertools.cycle(range(10_000 + os.getpid() * 50 % 20_000, 31_000))
 Json = dict[str, Any]
 
 
@@ -192,16 +196,42 @@ class LiveKernel:
         )
 
 
+def launch_kernel(name: str = "rlm", **options: Any) -> LiveKernel:
+    """Start a kernel, on ports of which no other program that starts now gets one; the caller stops it."""
+    from jupyter_client.manager import KernelManager
+
+    manager = KernelManager(kernel_name=name, **dict(zip(PORTS, free_ports(), strict=False)))
+    manager.start_kernel(**options)
+    client = manager.blocking_client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=60)
+    except RuntimeError:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+        raise
+    return LiveKernel(manager, client)
+
+
+def free_ports() -> Iterator[int]:
+    """Give ports that are free, below those that the system hands out for connections."""
+    while True:
+        port = next(_ports)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        yield port
+
+
 @pytest.fixture(scope="session")
 def start_kernel(kernelspecs: Path) -> Iterator[Callable[..., LiveKernel]]:
     """Start kernels by name; those still alive are shut down at the end."""
-    from jupyter_client.manager import start_new_kernel
-
     started: list[LiveKernel] = []
 
     def start(name: str = "rlm", **options: Any) -> LiveKernel:
-        manager, client = start_new_kernel(kernel_name=name, startup_timeout=60, **options)
-        started.append(LiveKernel(manager, client))
+        started.append(launch_kernel(name, **options))
         return started[-1]
 
     yield start

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rlm_kernel.ids import RunId, new_msg_id
+from rlm_kernel.kernel.shortened import Shortener
 from rlm_kernel.notebook.cells import CellDict, Ran, code_cell, prose_cell
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class LiveCell:
         """Give what it shows."""
         if self.shows is not None:
             return list(self.shows)
-        return list(recorder.outputs(self.msg_id)) if self.msg_id else []
+        return Shortener().outputs(recorder.outputs(self.msg_id)) if self.msg_id else []
 
     def kept(self) -> Kept:
         """Give what a page must know where it stays for another run."""

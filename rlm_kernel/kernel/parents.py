@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from rlm_kernel.ids import MsgId
     from rlm_kernel.kernel.services import Ident, Message
+    from rlm_kernel.kernel.shortened import Shortener
 
 KEPT = 500
 """Background tasks print long after their cell, so requests are kept after their reply."""
@@ -22,6 +23,8 @@ class Parent(NamedTuple):
     """The request the output is published under; the question's own where a model's cell has no cell in the page."""
     ident: Ident
     """Whom to ask for input; empty for comm messages."""
+    shortener: Shortener | None = None
+    """Shortens what is shown of it; ``None``: all is shown."""
 
 
 class Parents:
@@ -30,9 +33,9 @@ class Parents:
     def __init__(self) -> None:
         self._known: OrderedDict[MsgId, Parent] = OrderedDict()
 
-    def keep(self, msg_id: MsgId, message: Message, ident: Ident) -> None:
+    def keep(self, msg_id: MsgId, message: Message, ident: Ident, shortener: Shortener | None = None) -> None:
         """Note a request that runs in the namespace now."""
-        self._known[msg_id] = Parent(msg_id, message, ident)
+        self._known[msg_id] = Parent(msg_id, message, ident, shortener)
         self._known.move_to_end(msg_id)
         while len(self._known) > KEPT:
             self._known.popitem(last=False)

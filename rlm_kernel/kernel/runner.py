@@ -14,6 +14,7 @@ from rlm_kernel.host.records import ExecuteReply, Listener, Published
 from rlm_kernel.kernel.channels import clean
 from rlm_kernel.kernel.comms import parent_id
 from rlm_kernel.kernel.parents import Parents
+from rlm_kernel.kernel.shortened import Shortener
 
 if TYPE_CHECKING:
     from rlm_kernel.engine.executor import QueryDict, ReplyDict
@@ -75,7 +76,8 @@ class Runner(Listener):
     async def execute(self, request: ExecuteRequest, parent: Message, ident: Ident) -> ExecuteReply:
         """Run a cell in the namespace, after the one that runs there now."""
         async with self._one:
-            self.parents.keep(request.msg_id, parent, ident)
+            shortener = Shortener() if request.author == "model" else None
+            self.parents.keep(request.msg_id, parent, ident, shortener)
             if not request.silent:
                 self._recorded.add(request.msg_id)
             try:
@@ -151,7 +153,9 @@ class Runner(Listener):
             return
         # Shown within the output of another cell, it may not clear the rest of that.
         if message.msg_type != "clear_output" or parent.msg_id == parent_id(parent.message):
-            self._host.publish(message.msg_type, message.content, parent.message, message.metadata, message.buffers)
+            shown = parent.shortener.message(message) if parent.shortener else message
+            if shown is not None:
+                self._host.publish(shown.msg_type, shown.content, parent.message, shown.metadata, shown.buffers)
         if parent.msg_id in self._recorded or message.msg_type == "update_display_data":
             self.recorder.add(message._replace(parent=parent.msg_id))
 

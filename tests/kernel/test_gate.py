@@ -19,11 +19,9 @@ Json = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def k(kernelspecs: Path) -> Iterator[LiveKernel]:
-    from jupyter_client.manager import start_new_kernel
+    from tests.conftest import launch_kernel, stop_kernel
 
-    from tests.conftest import LiveKernel, stop_kernel
-
-    kernel = LiveKernel(*start_new_kernel(kernel_name="rlm", startup_timeout=60))
+    kernel = launch_kernel()
     kernel.run("context = 'text'")
     yield kernel
     stop_kernel(kernel)
@@ -32,11 +30,9 @@ def k(kernelspecs: Path) -> Iterator[LiveKernel]:
 @pytest.fixture(scope="module")
 def alone(kernelspecs: Path) -> Iterator[LiveKernel]:
     """A kernel that no page is connected to."""
-    from jupyter_client.manager import start_new_kernel
+    from tests.conftest import launch_kernel, stop_kernel
 
-    from tests.conftest import LiveKernel, stop_kernel
-
-    kernel = LiveKernel(*start_new_kernel(kernel_name="rlm", startup_timeout=60))
+    kernel = launch_kernel()
     kernel.run("context = 'text'")
     yield kernel
     stop_kernel(kernel)

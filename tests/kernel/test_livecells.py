@@ -9,8 +9,10 @@ import pytest
 from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.session import Session
 
+from rlm_kernel.kernel.shortened import CUT, LARGEST
 from tests.conftest import LiveKernel
 from tests.kernel.page import Page, cell, final, script
+from tests.kernel.test_panel_actions import PanelView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -361,6 +363,29 @@ def test_outputs_changed_later_are_kept_changed(page: Page, tmp_path: Path) -> N
     again = Page(page.kernel)
     run = next(run for run in again.ack["runs"] if run["run_id"] == run_id)
     assert run["nodes"][0]["outputs"][0]["data"]["text/plain"] == "'new'"
+    again.close()
+
+
+def test_a_cell_that_prints_megabytes_is_shown_cut_and_the_model_is_told_how_much_it_was(
+    page: Page, tmp_path: Path
+) -> None:
+    code = "print('x' * 3_000_000)\nprint('more')\n'y' * 2_000_000"
+    model = script(tmp_path, cell(code), final("Done."))
+    page.finish(page.ask(f"%%rlm --model {model}\nWho?"), timeout=60)
+    msg_id = page.of("start")[0]["msg_id"]
+    told = [each for each in page.kernel.iopub if each["parent_header"].get("msg_id") == msg_id]
+    printed = "".join(each["content"]["text"] for each in told if each["msg_type"] == "stream")
+    assert LARGEST < len(printed) < LARGEST + 100
+    assert printed.endswith(CUT)
+    assert sum(len(str(each["content"])) for each in told) < LARGEST + 10_000
+    # A page that comes late is told the same.
+    again = Page(page.kernel)
+    run = next(each for each in again.ack["runs"] if each["run_id"] == page.run_id)
+    assert [each["outputs"][0]["text"] for each in run["nodes"] if each["outputs"]] == [printed]
+    # So much was it in truth.
+    view = PanelView(page.kernel, again.ack["panel"])
+    view.send(kind="detail", id=f"{page.run_id}/t1")
+    assert "[… 4,990,013 characters left out …]" in view.wait_for("detail")["texts"]["output"]
     again.close()
 
 

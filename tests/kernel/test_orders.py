@@ -95,11 +95,9 @@ def test_limits_are_raised_in_place(k: LiveKernel, tmp_path: Path) -> None:
 
 
 def test_stop_counts_before_anything_is_asked(kernelspecs: Path, tmp_path: Path) -> None:
-    from jupyter_client.manager import start_new_kernel
+    from tests.conftest import launch_kernel, stop_kernel
 
-    from tests.conftest import LiveKernel, stop_kernel
-
-    kernel = LiveKernel(*start_new_kernel(kernel_name="rlm", startup_timeout=60))
+    kernel = launch_kernel()
     try:
         kernel.run("context = 'text'")
         model = script(tmp_path, cell("1"), final("A."), chunk=1, delay=0.2)

@@ -121,6 +121,7 @@ def test_an_interrupted_search_leaves_the_making_to_go_on(tmp_path: Path, cache:
     path.write_text(haystack(45_000), encoding="utf-8")
     program = (
         "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from rlm_kernel.contexts.search import search_ranked\n"
         "from rlm_kernel.contexts.text import Text\n"
         "os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGSTOP))\n"
