@@ -1,6 +1,8 @@
 """A text of a gigabyte on disk, in a real namespace: opened, searched, and what memory it takes.
 
-python benchmarks/text.py [--megabytes 1000] [--ascii]
+With --str: a text of a hundred million characters as a str, and what memory it takes, a character.
+
+python benchmarks/text.py [--megabytes 1000] [--ascii] [--str]
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
+
 from rlm_kernel.host.executor import ProcessExecutor
 
 LINE = "Zeile %08d: Gott schuf „Himmel und Erde“ naïve 中文 text and so on, with more plain words for good measure.\n"
@@ -22,6 +26,8 @@ AIMS = {
     "regex over all (s)": 5.0,
     "memory, kernel and namespace (MB)": 50.0,
     "checkpoint and trivial cell (ms)": 50.0,
+    "growth (bytes a character)": 2.2,
+    "in all (bytes a character)": 2.2,
 }
 
 
@@ -37,6 +43,12 @@ def write(path: Path, megabytes: int, line: str) -> None:
 def memory(pid: int) -> float:
     """Give the memory of a process in megabytes, shared pages divided among those that share them."""
     return int(re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)[1]) / 1024
+
+
+def memory_of_all() -> float:
+    """Give the memory of this process and of all it has started, in megabytes."""
+    me = psutil.Process()
+    return sum(memory(each.pid) for each in (me, *me.children(recursive=True)))
 
 
 async def timed(executor: ProcessExecutor, code: str) -> tuple[float, str]:
@@ -70,16 +82,35 @@ async def measure(path: Path) -> dict[str, float]:
     return figures
 
 
+async def measure_str(path: Path) -> dict[str, float]:
+    """Load as a str, run some cells, and look at the memory of all processes, states before cells among them."""
+    executor = ProcessExecutor()
+    await executor.start()
+    try:
+        await timed(executor, "1")
+        before = memory_of_all()
+        await timed(executor, f"load({str(path)!r}, on_disk=False)")
+        for _ in range(5):
+            await timed(executor, "context.count('words')")
+        chars = int((await timed(executor, "print(len(context))"))[1]) / 1_000_000
+        now = memory_of_all()
+    finally:
+        await executor.close()
+    return {"growth (bytes a character)": (now - before) / chars, "in all (bytes a character)": now / chars}
+
+
 def main() -> None:
     """Print the figures beside their aims."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--megabytes", type=int, default=1000)
     parser.add_argument("--ascii", action="store_true")
+    parser.add_argument("--str", action="store_true", help="as a str; take --megabytes 100")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "big.txt"
         write(path, args.megabytes, ASCII if args.ascii else LINE)
-        for name, value in asyncio.run(measure(path)).items():
+        measured = measure_str if args.str else measure
+        for name, value in asyncio.run(measured(path)).items():
             aim = f"  (aim {AIMS[name]:g})" if name in AIMS else ""
             print(f"{name:<36} {value:8.2f}{aim}")
 
