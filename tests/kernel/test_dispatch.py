@@ -114,7 +114,6 @@ def test_the_panel_answers_while_a_cell_computes(page: Page, tmp_path: Path) -> 
     panel = page.of("dock")[-1]["model_id"]
     busy = page.ask("while True: pass", "busy")
     page.wait_for(lambda: len(k.of_parent(busy)) >= 2)
-    started = time.monotonic()
     content = {"comm_id": panel, "data": {"method": "custom", "content": {"kind": "ready", "view": "v"}}}
     ready = k.send_message("comm_msg", content)
 
@@ -122,7 +121,7 @@ def test_the_panel_answers_while_a_cell_computes(page: Page, tmp_path: Path) -> 
         said: list[Any] = [m["content"]["data"] for m in k.of_parent(ready) if m["msg_type"] == "comm_msg"]
         return any(data.get("content", {}).get("kind") == "snapshot" for data in said)
 
-    page.wait_for(answered, 5)
-    assert time.monotonic() - started < 1
+    page.wait_for(answered, 20)
+    assert not k._is_idle(busy)
     k.interrupt()
     assert page.finish(busy).status == "error"

@@ -146,12 +146,11 @@ def test_an_idle_beside_a_cell_is_followed_by_its_busy(shared_kernel: LiveKernel
 def test_kernel_info_and_comm_info_are_answered_during_a_cell(shared_kernel: LiveKernel) -> None:
     k = shared_kernel
     comm_id = opened(k.run(SLIDER), "IntSliderModel")
-    cell = k.send("import time; time.sleep(1.5)")
+    cell = k.send("import time; time.sleep(5)")
     k.wait_for(lambda: len(k.of_parent(cell)) >= 2)
-    started = time.monotonic()
-    assert k.ask("kernel_info_request", {}, 5)["status"] == "ok"
-    assert k.ask("comm_info_request", {"target_name": "jupyter.widget"}, 5)["comms"][comm_id]
-    assert time.monotonic() - started < 1
+    assert k.ask("kernel_info_request", {}, 20)["status"] == "ok"
+    assert k.ask("comm_info_request", {"target_name": "jupyter.widget"}, 20)["comms"][comm_id]
+    assert not k._is_idle(cell)
     assert not k.finish(cell).of("error")
 
 

@@ -124,13 +124,12 @@ async def test_old_checkpoints_go_when_memory_is_short(ns, monkeypatch):
 
 
 async def test_what_a_large_namespace_costs(ns):
-    """A state of 100 MB is parked and restored in well under a second."""
+    """A state of 100 MB is parked and restored; how long it takes is measured in benchmarks/restore.py."""
     await ns.ok("text = 'é' * 50_000_000; xs = list(range(200_000))")
-    ran = await ns.ok("1")
-    assert ran.seconds < 1
+    await ns.ok("1")
+    assert ns.process.checkpoint_refusal is None
     ran = await ns.run("text = ''; xs.clear()\nimport os; os._exit(1)")
     assert ran.reply.restored
-    assert ran.seconds < 1.5
     assert await ns.value("len(text), len(xs)") == "(50000000, 200000)"
 
 

@@ -43,7 +43,7 @@ async def test_an_interrupted_load_leaves_the_old_context(ns, tmp_path):
     pid = ns.process.pid
     ran = await ns.run(f"load({str(tmp_path / 'long.pdf')!r})", interrupt=1.4)
     assert ran.reply.ename == "KeyboardInterrupt"
-    assert time.monotonic() - ns.interrupted < 1.5
+    assert time.monotonic() - ns.interrupted < 10
     assert ns.process.pid == pid, "it was interrupted, not killed"
     told = "".join(output["text"] for output in ran.outputs if output.get("name") == "stderr")
     assert "Loading long.pdf: page " in told

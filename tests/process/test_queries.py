@@ -78,7 +78,7 @@ async def test_an_interrupt_cancels_the_queries_of_all_threads(ns):
     ran = await ns.run(code, interrupt=0.7)
     assert ran.reply.status == "error"
     assert ran.reply.interrupted
-    assert ran.seconds < 2.5
+    assert ran.seconds < 15
     assert (ns.listener.active, ns.listener.cancelled) == (0, 8)
     ns.listener.seconds = 0
     assert await ns.value("llm_query('again')") == "'re: again'"

@@ -301,7 +301,7 @@ async def test_cancelling_hangs_up(endpoint, model):
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10
     assert await asyncio.to_thread(endpoint.wait_idle)
     assert endpoint.requests[0].cancelled
 

@@ -193,17 +193,10 @@ def test_off_means_no_store(monkeypatch, own_store):
     assert not own_store.parent.exists()
 
 
-def test_ten_thousand_nodes_are_stored_in_two_seconds_and_read_as_a_skeleton_in_a_tenth(store):
+def test_ten_thousand_nodes_are_stored_and_read_as_a_skeleton(store):
     nodes = list(family(20, 499))
-    started = time.perf_counter()
     put(store, nodes)
-    assert time.perf_counter() - started <= 2.0
-    best = 1.0
-    for _ in range(5):
-        started = time.perf_counter()
-        text = store.skeleton(nodes[0].run_id)
-        best = min(best, time.perf_counter() - started)
-    assert best <= 0.1
+    text = store.skeleton(nodes[0].run_id)
     assert len(text.encode()) <= 1_000_000
     assert len(json.loads(text)["rows"]) == len(nodes)
 
