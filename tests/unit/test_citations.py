@@ -46,6 +46,7 @@ def one(answer: str, context: object = LEASE) -> dict[str, object]:
         "> A late fee of eleven shillings is due\n> after the seventh day",
         "It says „late fee of eleven shillings … the seventh day“ somewhere.",
         "It says «late fee of eleven shillings».",
+        "Late in the term “a late fee of eleven shillings is due” after all.",
         "It says “and 'not before' that day”.".replace("'", '"'),
         "“pays the rent on the first day of each month - without exception.”",
     ],
