@@ -6,16 +6,17 @@ import asyncio
 import atexit
 import logging
 import threading
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from rlm_kernel.contexts.sending import sendable, unfit
 from rlm_kernel.engine.edits import Edit
 from rlm_kernel.engine.settings import OPTIONS, Settings, change
 from rlm_kernel.errors import InputError
 from rlm_kernel.ids import NodeId
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Coroutine, Mapping
 
     from rlm_kernel.contexts.cited import CitationDict
@@ -36,13 +37,13 @@ GIVE_UP = 30.0
 """Seconds that processes get to end when the script does."""
 
 
-def ask(question: str, *paths: str | os.PathLike[str], context: object = None, **settings: Value) -> Run:
+def ask(question: str, *paths: str | PathLike[str], context: object = None, **settings: Value) -> Run:
     """Ask a question about a document or any data, and wait for the answer.
 
     Args:
         question: What you want to know.
         paths: Files or folders that become the context, as `load` reads them.
-        context: What the context is instead: a text, or lists and dicts of it.
+        context: What the context is instead: a text, what `load` gave, or lists and dicts of texts and numbers.
         settings: ``model``, ``sub_model``, limits (``cost_usd``, ``tokens``, ``calls``, ``turns``, ``depth``,
             ``seconds``, ``concurrency``), ``approve``, ``policy``, ``quote``, ``fresh``; a limit of ``None`` is none.
 
@@ -52,12 +53,16 @@ def ask(question: str, *paths: str | os.PathLike[str], context: object = None, *
     Raises:
         InputError: There is no question or no context, a file cannot be read, or a setting is unknown.
     """
-    read = read_settings(settings)
+    read, load = read_settings(settings), _load_code(paths)
+    if not question.strip():
+        raise InputError("The question is empty.", 'Give it as the first argument: ask("What …?", "report.pdf").')
     if bool(paths) == (context is not None):
         raise InputError("There is no context." if not paths else "There are two contexts.", "Give paths or context=….")
+    if reason := unfit(context):
+        raise InputError(reason, "Give a text or a document, or lists and dicts of texts and numbers.")
     talk = Talk(read)
     try:
-        node = talk.wait(talk.ask(question, _load_code(paths), context))
+        node = talk.wait(talk.ask(question, load, context))
     except BaseException:
         talk.close()
         raise
@@ -162,6 +167,11 @@ class Run:
         """
         wanted = {"again": again, "prompt": prompt, "reply": reply, "code": code, "model": model, "hint": hint}
         edit = _edit({**wanted, "anyway": anyway})
+        if self._talk.closed:
+            raise InputError(
+                "The Python process of this question has ended: the run was closed.",
+                f"Ask again, or run a part of it again in a terminal: rlm-kernel rerun {self.node.id} …",
+            )
         node = self._talk.wait(self._talk.session.rerun(self._id(node), edit))
         return Run(self._talk, node)
 
@@ -182,7 +192,15 @@ class Run:
             return self.node.id
         if not isinstance(node, str):
             return node.id
-        return NodeId(node if node in self.tree else f"{self.node.id}/{node}")
+        if node in self.tree:
+            return NodeId(node)
+        below = NodeId(f"{self.node.id}/{node}")
+        if below not in self.tree:
+            turns = ", ".join(turn.id.rpartition("/")[2] for turn in self.turns) or "no turns"
+            raise InputError(
+                f"This run has no node {node!r}.", f"It has {turns}; their calls are named t1/c1, and are in run.tree."
+            )
+        return below
 
 
 class Talk:
@@ -202,7 +220,8 @@ class Talk:
         self._loop = _loop()
         self._keeping = Keeping(log.warning)
         self._models = Registry()
-        self._closed = False
+        self.closed = False
+        """Whether its process has ended."""
 
         def make() -> tuple[ProcessExecutor, Session]:
             executor = ProcessExecutor()
@@ -217,13 +236,14 @@ class Talk:
     async def ask(self, question: str, load: str, context: object) -> Node:
         """Load the context, and ask."""
         await self._executor.start()
+        if not load:
+            value, load = sendable(context)
+            await self._executor.set_variable("context", value)
         if load:
             loaded = await self._executor.run_person_cell(load)
             if loaded.status != "ok":
                 errors = [output for output in loaded.outputs if output.get("output_type") == "error"]
                 raise InputError(str(errors[-1].get("evalue")) if errors else "The context cannot be loaded.")
-        else:
-            await self._executor.set_variable("context", context)
         return await self.session.ask(question)
 
     def do(self, work: Callable[[], T]) -> T:
@@ -248,9 +268,9 @@ class Talk:
 
     def close(self) -> None:
         """Stop what lasts, and end the processes."""
-        if self._closed:
+        if self.closed:
             return
-        self._closed = True
+        self.closed = True
         atexit.unregister(self.close)
         asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(GIVE_UP)
 
@@ -278,7 +298,10 @@ def read_settings(given: Mapping[str, Value]) -> Settings:
         elif value is None and option.kind == "model":
             chosen[name] = None
         else:
-            chosen[name] = option.read("none" if value is None else str(value))
+            try:
+                chosen[name] = option.read("none" if value is None else str(value))
+            except InputError as error:
+                raise InputError(error.message.replace(option.flag, name, 1), error.remedy) from error
     return change(Settings(), chosen)
 
 
@@ -298,8 +321,13 @@ def _edit(given: Mapping[str, str | bool | None]) -> Edit:
     )
 
 
-def _load_code(paths: tuple[str | os.PathLike[str], ...]) -> str:
-    written = [repr(str(Path(path).expanduser().absolute())) for path in paths]
+def _load_code(paths: tuple[object, ...]) -> str:
+    written = []
+    for path in paths:
+        if not isinstance(path, str | PathLike):
+            kind = type(path).__name__
+            raise InputError(f"A path cannot be a {kind}.", "Give each as an argument: ask(question, *paths).")
+        written.append(repr(str(Path(path).expanduser().absolute())))
     return f"load({', '.join(written)})" if written else ""
 
 

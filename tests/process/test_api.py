@@ -54,13 +54,39 @@ def test_ask_change_and_compare(models: FakeEndpoint, tmp_path: Path) -> None:
 def test_what_is_wrong_is_said_and_leaves_nothing(models: FakeEndpoint, tmp_path: Path) -> None:
     with pytest.raises(rlm_kernel.InputError, match="no setting 'mood'"):
         rlm_kernel.ask("q", context="x", mood="good")
-    with pytest.raises(rlm_kernel.InputError, match="cannot be '-1'"):
+    with pytest.raises(rlm_kernel.InputError, match=r"^cost_usd cannot be '-1'"):
         rlm_kernel.ask("q", context="x", cost_usd=-1)
     with pytest.raises(rlm_kernel.InputError, match="no context"):
         rlm_kernel.ask("q")
     with pytest.raises(rlm_kernel.InputError, match="nothing"):
         rlm_kernel.ask("q", tmp_path / "nothing.txt")
+    for question, paths, context, reason in (
+        (" ", (), "x", "The question is empty"),
+        ("q", (["a.txt"],), None, "A path cannot be a list"),
+        ("q", (), b"x", "A bytes cannot be a context"),
+        ("q", (), {"a": [{1: "x"}]}, "a key that is no text: 1"),
+        ("q", (), ["a", {"b"}], "has a set in it"),
+    ):
+        with pytest.raises(rlm_kernel.InputError, match=reason):
+            rlm_kernel.ask(question, *paths, context=context)
     assert models.requests == []
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_document_that_was_loaded_is_asked_about_as_it_is(
+    models: FakeEndpoint, tmp_path: Path, on_disk: bool
+) -> None:
+    (tmp_path / "a.md").write_text("# One\nfirst\n# Two\nsecond\n")
+    document = rlm_kernel.load(tmp_path / "a.md", **({"on_disk": True} if on_disk else {}))
+    models.root("Go.\n```python\nFINAL(f'{type(context).__name__} {context.at(14)}')\n```")
+    run = rlm_kernel.ask("Where?", context=document)
+    expected = "Text a.md, line 3" if on_disk else "Document a.md, line 3, § Two"
+    assert (run.answer, run.error) == (expected, "")
+    with pytest.raises(rlm_kernel.InputError, match="has no node 't9'"):
+        run.rerun("t9", again=True)
+    run.close()
+    with pytest.raises(rlm_kernel.InputError, match=f"rlm-kernel rerun {run.node.id}"):
+        run.rerun(again=True)
 
 
 def test_in_a_script_of_its_own(models: FakeEndpoint) -> None:
