@@ -41,8 +41,8 @@ def look_up(answer: str, context: object) -> list[CitationDict]:
     """Look up every quotation and reference of an answer in what it was asked of.
 
     - Quotations: text between quotation marks of three words or more, and Markdown block quotes. Differences of white
-      space, of the form of quotation marks and dashes and of the first letter's case do not count; ``…`` leaves something
-      out.
+      space, of the form of quotation marks and dashes and of the case of the first letter do not count; ``…`` leaves
+      something out.
     - References: ``[p. 12]``, ``[report.pdf, p. 12]``, ``[web.log:120]``, ``[line 5,000]``, ``[§ 3.2]``.
 
     Args:

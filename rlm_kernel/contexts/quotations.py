@@ -62,7 +62,7 @@ def look_up_quotation(asked: Asked, sources: list[Source]) -> CitationDict:
 
 
 def _exact(quoted: str, text: str | Text) -> tuple[int, int] | None:
-    """Find a quotation as it stands; white space, quotation marks, dashes and the first letter may have another form."""
+    """Find a quotation as it stands; white space, quotation marks, dashes and the first letter may be others."""
     parts = [part for part in _ELLIPSIS.split(quoted.strip()) if part.strip(" .,;:")]
     start = end = -1
     for number, part in enumerate(parts):
@@ -82,7 +82,7 @@ def _exact_part(part: str, text: str | Text, after: int) -> tuple[int, int] | No
 
 
 def _flexible(part: str) -> str:
-    """Make a pattern that finds a text whatever its white space, quotation marks, dashes and first letter's case are."""
+    """Make a pattern that finds a text whatever white space, quotation marks, dashes and first letter it has."""
     words = ["".join(_any_of(character) for character in word.translate(_ALIKE)) for word in part.split()]
     first = part[:1]
     if words and first.lower() != first.upper() and len(first.lower()) == len(first.upper()) == 1:
