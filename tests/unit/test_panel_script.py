@@ -120,6 +120,17 @@ LINES = "outline.lines().map(item => ' '.repeat(item.level - 1) + item.key + (it
 
 
 @needs_node
+def test_calls_of_a_batch_are_told_apart_by_what_differs(tmp_path):
+    script = """
+        import { commonStart } from './facts.js';
+        const asked = year => `What does this address say? ${year} begins`;
+        const texts = [[1901, 1912].map(asked), ['part 1', 'part 2'], ['the same', 'the same'], ['one'], [], ['ab', 'ac']];
+        console.log(JSON.stringify(texts.map(commonStart)));
+    """
+    assert node(script, tmp_path) == [28, 5, 0, 0, 0, 0]
+
+
+@needs_node
 def test_the_store_makes_lines_of_rows(tmp_path):
     script = f"""
         import {{ Store }} from './store.js';

@@ -9,7 +9,8 @@
  *   Siblings that stand together: the calls of one batch, or one node.
  * @typedef {{key: string, label: string, kind: string, status: string, word: string, model: string, usage: Usage,
  *            started: number | null, ended: number | null, cached: boolean, error: string | null, done: number,
- *            failed: number, size: number}} BatchFacts
+ *            failed: number, size: number, common: number}} BatchFacts
+ *   `common`: characters with which all labels begin.
  */
 
 import { addUsage, count, noUsage } from './format.js';
@@ -44,6 +45,19 @@ export function unpack(packed) {
 /** The key of the line of a node's batch. @param {Row} row */
 export function batchKey(row) {
   return `batch:${row.parent_id ?? ''}:${row.batch}`;
+}
+
+/** How many characters of their first words texts that are not all the same have in common. @param {string[]} texts */
+export function commonStart(texts) {
+  if (texts.length < 2) return 0;
+  let length = texts[0].length;
+  for (const text of texts) {
+    let same = 0;
+    while (same < length && text[same] === texts[0][same]) same++;
+    length = same;
+  }
+  if (texts.every(text => text === texts[0])) return 0;
+  return texts[0].slice(0, length).lastIndexOf(' ') + 1;
 }
 
 /** @param {Group} group @param {Row[]} calls @returns {BatchFacts} */
@@ -85,6 +99,7 @@ export function sumBatch(group, calls) {
     error: failed ? `${count(failed, word)} of ${size} failed.` : null,
     done,
     failed,
-    size: calls.length
+    size: calls.length,
+    common: commonStart(calls.map(row => row.label))
   };
 }

@@ -9,13 +9,16 @@
  * @typedef {import('./facts').Usage} Usage
  * @typedef {{key: string, kind: string, icon: string, status: string, label: string, word: string, model: string,
  *            usage: Usage, own: Usage | null, time: string, error: string | null, progress: number | null,
- *            marks: string[], failed: boolean, share: number}} Fact
+ *            marks: string[], failed: boolean, share: number, shown?: string}} Fact
+ *   `shown`: what stands in the line in place of the label.
  */
 
 import { el, mark, put } from './dom.js';
 import { compact, duration, line, money, statusWord, usageLine } from './format.js';
 import { hasFailed } from './facts.js';
 
+/** Characters that all calls of a batch begin with before they are left out. */
+const COMMON = 12;
 export const COLUMNS = ['name', 'status', 'model', 'in', 'cached', 'out', 'cost', 'time'];
 /** @type {Record<string, string>} */
 const GLYPHS = { pending: '○', running: '◐', paused: '‖', done: '✓', failed: '✕', stopped: '■' };
@@ -24,7 +27,12 @@ const GLYPHS = { pending: '○', running: '◐', paused: '‖', done: '✓', fai
 export function factOf(store, item) {
   if (item.group) return batchFact(store, item.group);
   const row = store.rows.get(item.key);
-  return row ? nodeFact(store, row) : null;
+  if (!row) return null;
+  const fact = nodeFact(store, row);
+  const batch = store.batches.get(item.parent ?? '');
+  const common = batch ? store.batchFacts(batch).common : 0;
+  if (common >= COMMON) fact.shown = `… ${line(row.label).slice(common)}`;
+  return fact;
 }
 
 /** @param {Store} store @param {Row} row @returns {Fact} */
@@ -121,7 +129,7 @@ export function fillRow(element, item, fact, chosen) {
   put(twisty, item.open === null ? '' : item.open ? '▾' : '▸');
   put(kind, fact.icon);
   put(glyph, fact.failed ? GLYPHS.failed : (GLYPHS[fact.status] ?? ''));
-  put(name.children[0], fact.label);
+  put(name.children[0], fact.shown ?? fact.label);
   fillMarks(/** @type {HTMLElement} */ (name.children[1]), fact.marks);
   const texts = [
     fact.word,
