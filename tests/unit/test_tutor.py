@@ -8,6 +8,7 @@ import pytest
 
 from rlm_kernel.contexts.document import Document
 from rlm_kernel.contexts.load import load
+from rlm_kernel.contexts.text import Text
 from rlm_kernel.demo import DEMO_QUESTION, demo_document
 from rlm_kernel.messages import Message, ModelRequest
 from rlm_kernel.models.base import Model
@@ -309,3 +310,41 @@ async def test_counts_in_the_files_and_not_in_the_lines_that_part_them(tmp_path,
     run = await ask(question, load(tmp_path))
     assert not run.failed
     assert answer in run.answer
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("How many lines are there?", "**40,001** lines; 1 of them are empty, 40,000 are not."),
+        ("How many characters are there?", "**20,280,001** characters"),
+        (
+            'How many times does "Köln am Rhein" occur?',
+            "occurs **39,999** times (case-sensitive, also inside words). Whole words only, or any case, would give",
+        ),
+        (
+            'How many times does the word "rhein" occur, ignoring case?',
+            "occurs **40,000** times (ignoring case, whole word).",
+        ),
+        ('How many lines contain "0\'7"?', "**4,000** of 40,001 lines contain “0'7”"),
+        ('How many lines do not contain "Köln"?', "**1** of 40,001 lines do not contain “Köln”"),
+        ('List the lines that contain "Köln".', "so large that it stays on disk"),
+        ('What does it say about "Köln"?', "context.search_ranked"),
+    ],
+)
+async def test_counts_in_a_text_that_stays_on_disk_and_says_what_it_cannot_do_there(tmp_path, question, answer):
+    # Larger than a piece, with a quoted text across each line end, so across each seam too.
+    line = "Rhein {}'7 " + "x" * 488 + " Köln am\n"
+    path = tmp_path / "big.txt"
+    path.write_text("".join(line.format(number % 10) for number in range(40_000)) + "\n", encoding="utf-8")
+    run = await ask(question, Text(path))
+    assert not run.failed
+    assert run.ready
+    assert answer in run.answer
+
+
+async def test_a_line_on_disk_that_is_longer_than_a_piece_is_not_counted_in(tmp_path):
+    (tmp_path / "one.txt").write_text("ship " * 4_000_000)
+    run = await ask('How many times does "ship" occur?', Text(tmp_path / "one.txt"))
+    assert run.ready
+    assert "could not work this out" in run.answer
+    assert "a line is too long for me" in run.answer

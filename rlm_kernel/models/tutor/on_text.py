@@ -44,7 +44,7 @@ def _occurrences(ask: Occurrences) -> Policy:
     if shown.failed:
         yield failed(shown)
         return
-    check = step("text/occurrences_check", how=repr(_how(search)), how_words=_how(search), others=_others(search))
+    check = step("text/occurrences_check", how=repr(reading(search)), how_words=reading(search), others=_others(search))
     yield from single(check, "agrees")
 
 
@@ -87,7 +87,7 @@ def _units_with(state: State, clause: Clause, ask: UnitsWith) -> Policy:
         yield from _unknown(state, clause, ask.noun)
         return
     (unit, note), search = found, ask.search
-    test, said = _test(search, ask.negate)
+    test, said = tested(search, ask.negate)
     common = {"noun": plural(unit), "how_words": _how_words(search), "note": note}
     values = {
         "patterns": f"[{', '.join(map(_source, search.patterns()))}]",
@@ -142,14 +142,14 @@ def _unknown(state: State, clause: Clause, noun: str) -> Policy:
     yield from beyond(state, Beyond(clause.original, f"{reason} {able}"))
 
 
-def _how(search: Search) -> str:
+def reading(search: Search) -> str:
     """Say how texts are compared; one of the names of the readings in the cells."""
     case = "case-sensitive" if search.case else "ignoring case"
     return f"{case}, {'whole word' if search.whole else 'also inside words'}"
 
 
 def _how_words(search: Search) -> str:
-    return _how(search).removesuffix(", also inside words") if search.where != "in" else _how(search)
+    return reading(search).removesuffix(", also inside words") if search.where != "in" else reading(search)
 
 
 def _source(pattern: str) -> str:
@@ -167,7 +167,7 @@ def _others(search: Search) -> str:
     return '""' if search.said else "others"
 
 
-def _test(search: Search, negate: bool) -> tuple[str, str]:
+def tested(search: Search, negate: bool) -> tuple[str, str]:
     """Give the test as code and as words."""
     verb = {"in": "contain", "start": "begin with", "end": "end with"}[search.where]
     terms = [f"“{term}”" for term in search.terms]
@@ -178,9 +178,13 @@ def _test(search: Search, negate: bool) -> tuple[str, str]:
     return f"{search.join}(pattern.search(unit) for pattern in patterns)", f"{verb} {listed}"
 
 
+def bodies(search: Search) -> str:
+    """Write the expression that makes a pattern of ``body``, the pattern of a term."""
+    return {"in": "body", "start": 'r"\\A\\s*" + body', "end": 'body + r"\\s*\\Z"'}[search.where]
+
+
 def _count_check(search: Search, test: str, common: dict[str, str]) -> str:
-    body = {"in": "body", "start": 'r"\\A\\s*" + body', "end": 'body + r"\\s*\\Z"'}[search.where]
-    values = {"terms": repr(list(search.terms)), "body": body, "how": repr(_how(search))}
+    values = {"terms": repr(list(search.terms)), "body": bodies(search), "how": repr(reading(search))}
     return step("text/count_check", test=test, others=_others(search), **values, **common)
 
 

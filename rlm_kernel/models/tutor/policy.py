@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rlm_kernel.models.tutor import asks, on_passages, on_table, on_text, shape
+from rlm_kernel.models.tutor import asks, on_disk, on_passages, on_table, on_text, shape
 from rlm_kernel.models.tutor.asks import Beyond, Lookup
 from rlm_kernel.models.tutor.state import HELP, Policy, State, failed, plain
 from rlm_kernel.models.tutor.steps import step
@@ -41,11 +41,13 @@ def next_reply(question: str, shown: Sequence[Shown]) -> str:
 def _run(question: str) -> Policy:
     look = yield step("start/look")
     kind = look.value("type")
-    if kind in ("list", "tuple"):
+    if kind == "Text":
+        prepared = yield step("disk/prepare")
+    elif kind in ("list", "tuple"):
         prepared = yield step("start/prepare_list", type=kind)
     else:
         prepared = yield step(f"start/prepare_{kind if kind in ('dict', 'files') else 'text'}")
-    if prepared.failed:
+    if prepared.failed and kind != "Text":
         kind = "text"
         prepared = yield step("start/prepare_simply", error=plain(prepared.error))
     if prepared.failed:
@@ -59,7 +61,9 @@ def _parts(question: str, state: State) -> Policy:
     """Answer each question in the question by itself; a part whose cell fails is left open, and the answer says so."""
     for number, clause in enumerate(clauses(question) or [Clause(question, "", (), None, None)]):
         for ask in asks.understand(clause, follows=number > 0):
-            if isinstance(ask, Beyond | Lookup):
+            if state.shape.type == "Text":
+                yield from on_disk.answer(state, clause, ask)
+            elif isinstance(ask, Beyond | Lookup):
                 done = yield from on_table.answer(state, clause)
                 if not done:
                     yield from on_passages.answer(state, ask)
