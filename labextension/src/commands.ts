@@ -155,8 +155,11 @@ function showPanel(dock: Dock): Command {
     id: 'rlm:show-panel',
     label: 'RLM: Show RLM panel',
     caption: 'Show the tree of calls beside the notebook',
-    enabled: ({ session }) => dock.has(session.panel),
+    enabled: ({ session }) => dock.has(session.panel) || session.isConnected,
     execute: ({ session }) => {
+      if (!dock.has(session.panel)) {
+        return session.askPanel();
+      }
       dock.front(session.panel);
       dock.reveal();
     }

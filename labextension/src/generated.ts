@@ -166,6 +166,8 @@ export type HelloAck = {
   panel: string | null;
   /** Names of models that can be asked, to choose from. */
   models?: string[];
+  /** Cells whose effect on Python's state was undone. */
+  undone?: string[];
 };
 
 /** Fields of `append`. */
@@ -449,6 +451,11 @@ export type PassageRequestDict = {
   number: number;
 };
 
+/** `panel`: show the panel beside this page. */
+export type PanelRequestDict = {
+  type: 'panel';
+};
+
 export type PageMessage =
   | HelloDict
   | SteeringDict
@@ -458,7 +465,8 @@ export type PageMessage =
   | SteerDict
   | UndoDict
   | SwitchDict
-  | PassageRequestDict;
+  | PassageRequestDict
+  | PanelRequestDict;
 
 /** The value of an `application/vnd.rlm.run+json` output. */
 export type RunPayload = {

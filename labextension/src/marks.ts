@@ -32,7 +32,8 @@ export function markWritten(document: NotebookDocument, cellId: string, source?:
 }
 
 /**
- * Cells whose effect on Python's state was undone. Not kept with the notebook: it is about the kernel's state.
+ * Cells whose effect on Python's state was undone. Not kept with the notebook: the kernel, whose state it is, says it again
+ * to a page that comes late.
  */
 export class Undones {
   get changed(): ISignal<this, void> {
@@ -41,6 +42,12 @@ export class Undones {
 
   has(cellId: string): boolean {
     return this._cells.has(cellId);
+  }
+
+  /** This page came late: these they are. */
+  set(cellIds: string[]): void {
+    this._cells = new Set(cellIds);
+    this._changed.emit();
   }
 
   add(cellIds: string[]): void {

@@ -161,6 +161,11 @@ export class Session implements IDisposable {
     this.send({ type: 'decision', id: waits.id, decision });
   }
 
+  /** Have the panel made, and shown beside this notebook. */
+  askPanel(): void {
+    this.send({ type: 'panel' });
+  }
+
   /** Put Python back to before this cell. */
   undo(cellId: string): void {
     this.send({ type: 'undo', cell_id: cellId });
@@ -207,6 +212,7 @@ export class Session implements IDisposable {
         if (message.panel) {
           this._dock(message.panel, false);
         }
+        this.undones.set(message.undone ?? []);
         return this.live.welcome(message);
       default:
         return this.live.handle(message);

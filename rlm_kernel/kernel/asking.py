@@ -53,7 +53,7 @@ class Asking:
         actions = KernelActions(kernel, self._desk, self._pages, showing, states)
         dock = Dock(kernel, self._pages, self._desk, actions)
         self._earlier = EarlierRuns(kernel, self._desk, dock)
-        self._pages.models = self._desk.models
+        self._pages.models, self._pages.undone = self._desk.models, states.undone
         self._answering = Answering(kernel, self._desk, self._pages, self._cells, dock, showing)
         self._commands = Commands(kernel, self._desk, self._cells, dock)
         self._orders = Orders(kernel, self._desk, self._pages, self._commands, states)

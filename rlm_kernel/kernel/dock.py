@@ -57,6 +57,10 @@ class Dock:
             self._kernel.publish("display_data", {"data": data, "metadata": {}, "transient": {}}, request)
         return ""
 
+    def show_beside(self, comm_id: str) -> None:
+        """Show the panel beside the page that asks for it."""
+        self._pages.dock(self._make(), None, comm_id)
+
     def show_passage(self, run_id: RunId, number: int, comm_id: str) -> None:
         """Show what a citation stands for, in the panel beside the page that asks.
 

@@ -65,6 +65,9 @@ class PageHands:
             self._desk.find(command.run_id)
             dock.show_passage(RunId(command.run_id), command.number, comm_id)
 
+        def panel(command: PageCommand, comm_id: str) -> None:
+            dock.show_beside(comm_id)
+
         self._do = {
             **dict.fromkeys(("pause", "resume", "step", "stop"), steer),
             "cell_removed": self._removed,
@@ -74,6 +77,7 @@ class PageHands:
             "switch": switch,
             "undo": undo,
             "passage": passage,
+            "panel": panel,
         }
 
     def message(self, comm_id: str, data: Json, parent: Message) -> None:

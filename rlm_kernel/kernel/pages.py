@@ -39,6 +39,8 @@ class Pages:
         """The panel's model id, once there is one."""
         self.models: Callable[[], list[str]] = list
         """Gives the names of models to choose from."""
+        self.undone: Callable[[], list[str]] = list
+        """Gives the cells whose effect on Python's state was undone."""
 
     def __bool__(self) -> bool:
         """Whether any page is connected."""
@@ -100,7 +102,12 @@ class Pages:
 
     def _welcome(self, page: Page, parent: Message | None) -> None:
         ack = HelloAck(
-            type="hello_ack", protocol=PROTOCOL, runs=self._journal.acks(), panel=self.panel, models=self.models()
+            type="hello_ack",
+            protocol=PROTOCOL,
+            runs=self._journal.acks(),
+            panel=self.panel,
+            models=self.models(),
+            undone=self.undone(),
         )
         self._kernel.send_page(page.comm_id, dict(ack), parent)
 

@@ -100,6 +100,8 @@ class HelloAck(TypedDict):
     panel: str | None
     models: NotRequired[list[str]]
     """Names of models that can be asked, to choose from."""
+    undone: NotRequired[list[str]]
+    """Cells whose effect on Python's state was undone."""
 
 
 class Append(TypedDict):
@@ -341,6 +343,12 @@ class PassageRequestDict(TypedDict):
     """Which citation of the run's answer, from 0 on."""
 
 
+class PanelRequestDict(TypedDict):
+    """`panel`: show the panel beside this page."""
+
+    type: Literal["panel"]
+
+
 PageMessage = (
     HelloDict
     | SteeringDict
@@ -351,4 +359,5 @@ PageMessage = (
     | UndoDict
     | SwitchDict
     | PassageRequestDict
+    | PanelRequestDict
 )

@@ -46,6 +46,7 @@ CommandType = Literal[
     "undo",
     "switch",
     "passage",
+    "panel",
 ]
 COMMANDS: frozenset[str] = frozenset(get_args(CommandType))
 TEXT_LIMIT = 1_000_000

@@ -47,6 +47,7 @@ class States:
     def __init__(self, kernel: KernelServices, desk: Desk) -> None:
         self._kernel = kernel
         self._desk = desk
+        self._undone: set[EntryId] = set()
 
     @property
     def _history(self) -> History:
@@ -84,6 +85,12 @@ class States:
             )
         return found
 
+    def undone(self) -> list[str]:
+        """Give the notebook cells whose last run was undone, and is no part of the present state."""
+        here = {each.id for each in self._history.here()}
+        entries = [self._history.entry(each) for each in self._undone - here if each in self._history]
+        return [each.cell_id for each in entries if each.cell_id and self._history.of_cell(each.cell_id) == each]
+
     async def undo(self, entry: Entry, *, replay: bool = False) -> Undone:
         """Put the namespace back to just before an entry of the present state.
 
@@ -112,6 +119,7 @@ class States:
                 f"{line} runs the {count(before, 'cell')} before it again; no model call is paid twice.",
             )
         cells = [each for each in undone if each.kind == "cell"]
+        self._undone.update(each.id for each in cells)
         return Undone([each.cell_id for each in cells if each.cell_id], self._told(entry, cells))
 
     def _refuse_meanwhile(self) -> None:

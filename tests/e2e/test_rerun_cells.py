@@ -179,6 +179,10 @@ def test_undo_to_here(app: str, notebook: Callable[..., LabPage]) -> None:
     page.page.wait_for_selector(".rlm-Badge-mark:has-text('undone')")
     page.shot(f"undone-{app}")
     assert ["rlm-mod-undone" in each["classes"] for each in page.cells()] == [False, False, True, False]
+    page.save()
+    page.reload()
+    page.page.wait_for_selector(".rlm-Badge-mark:has-text('undone')")
+    assert ["rlm-mod-undone" in each["classes"] for each in page.cells()] == [False, False, True, False]
     page.run_cell(3)
     assert "'0'" in repr(page.cells()[3]["outputs"])
     page.run_cell(2)

@@ -87,3 +87,12 @@ def test_without_a_page_the_panel_says_what_to_run(page: Page) -> None:
     ran = page.kernel.run(f"%rlm rerun {run}/t1 --max-turns 2 --code\nx = 2")
     assert ran.status == "ok"
     assert page.kernel.run("x").result == "2"
+
+
+def test_a_page_can_have_the_panel_before_any_question(start_kernel: Callable[..., LiveKernel]) -> None:
+    page, other = Page(k := start_kernel("rlm")), Page(k)
+    page.send(type="panel")
+    page.wait_for(lambda: page.of("dock"))
+    other.look()
+    assert other.of("dock") == [], "it is shown where it is asked for"
+    assert Page(k).ack["panel"] == page.of("dock")[-1]["model_id"]

@@ -24,6 +24,7 @@ def test_undo(start_kernel: Callable[..., LiveKernel], tmp_path: Path) -> None:
     assert "In [3]: Line 1 writes a file" in ran.text
     page.look()
     assert page.of("undone")[-1]["cell_ids"] == ["b", "c"]
+    assert sorted(Page(k).ack["undone"]) == ["b", "c"], "a page that comes late is told too"
     ran = k.run("x, next(next_)")
     assert ran.result == "([1], 0)"
     assert ran.count == 5, "no two cells have the same number"
@@ -33,6 +34,8 @@ def test_undo(start_kernel: Callable[..., LiveKernel], tmp_path: Path) -> None:
     page.send(type="undo", cell_id="a")
     page.wait_for(lambda: len(page.of("undone")) == 3)
     assert k.run("'x' in globals()").result == "False"
+    page.finish(page.ask("x = 5", "b"))
+    assert sorted(Page(k).ack["undone"]) == ["a", "c"], "what has run since counts again"
     page.send(type="undo", cell_id="nowhere")
     page.wait_for(lambda: page.of("problem"))
     assert "no part of" in page.of("problem")[-1]["text"]
