@@ -1,5 +1,6 @@
 /**
- * Keeps the model's newest cell in view while the person is at the end of the run, and leaves the view alone otherwise.
+ * Keeps the model's newest cell in view while the person is at the end of the run, brings the answer into view then, and
+ * leaves the view alone otherwise.
  */
 
 import type { NotebookPanel } from '@jupyterlab/notebook';
@@ -45,8 +46,13 @@ export class Follow implements IDisposable {
     });
   }
 
-  end(): void {
+  /** The run is over: its answer stands at its question, so whoever has followed the working is taken back there. */
+  end(anchorId: string | null): void {
+    const follows = this._on && !this._writesElsewhere();
     this._on = false;
+    if (follows && anchorId) {
+      requestAnimationFrame(() => this._back(anchorId));
+    }
   }
 
   dispose(): void {
@@ -70,6 +76,21 @@ export class Follow implements IDisposable {
     const below = node.getBoundingClientRect().bottom - this._bottom();
     if (below > 0) {
       this._outer.scrollTop += below + MARGIN;
+    }
+  }
+
+  private _back(cellId: string): void {
+    const node = !this._panel.isDisposed && this._document.widget(cellId)?.node;
+    if (!node) {
+      return;
+    }
+    if (!node.isConnected) {
+      this._panel.content.scrollToItem(this._document.indexOf(cellId), 'start').catch(() => undefined);
+      return;
+    }
+    const above = this._outer.getBoundingClientRect().top - node.getBoundingClientRect().top;
+    if (above > 0) {
+      this._outer.scrollTop -= above + MARGIN;
     }
   }
 

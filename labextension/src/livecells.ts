@@ -216,7 +216,7 @@ export class LiveCells implements IDisposable {
       this._session.document.render(cellId);
     }
     this._writing.clear();
-    this._session.follow.end();
+    this._session.follow.end(run.anchorId);
     const { outcome, text, limits } = message;
     this._session.runs.end(run, { outcome, text: text ?? run.text, limits: limits ?? [] });
   }

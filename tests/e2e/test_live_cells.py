@@ -125,6 +125,27 @@ def test_text_comes_while_it_is_written(notebook: Callable[..., LabPage], script
     assert code_cells(page)[0]["source"].strip() == lines
 
 
+def test_whoever_follows_the_working_is_brought_back_to_the_answer(
+    lab: Lab, notebook: Callable[..., LabPage], script: Callable[..., str]
+) -> None:
+    """The newest cell stays in view while the model works, and the answer is in view when it is there."""
+    go_on = lab.root / "go-on"
+    go_on.unlink(missing_ok=True)
+    long = [cell(f"for n in range(40):\n    print({name!r}, n)") for name in ("first", "second")]
+    hold = cell(f"import pathlib, time\nwhile not pathlib.Path({str(go_on)!r}).exists():\n    time.sleep(0.05)")
+    page = notebook(SETUP, question(script(*long, hold, DONE)), "")
+    page.run_cell(0)
+    page.run_cell(1, wait=False)
+    asked = page.page.locator(".jp-Notebook .jp-CodeCell").nth(1)
+    page.wait_model_cells(6)
+    expect(asked).not_to_be_in_viewport()
+    go_on.touch()
+    page.wait_idle()
+    expect(asked.locator(".jp-InputArea")).to_be_in_viewport()
+    expect(asked.get_by_text("The lamp is green.")).to_be_in_viewport()
+    assert page.errors == []
+
+
 def test_input_is_asked_in_the_models_cell(notebook: Callable[..., LabPage], script: Callable[..., str]) -> None:
     """``input()`` in a cell of the model puts its box there."""
     page = notebook(SETUP, question(script(cell("name = input('Whose lamp? ')\nprint('of', name)"), DONE)))
