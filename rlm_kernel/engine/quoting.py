@@ -187,7 +187,8 @@ def _text(plan: Plan, found: _Sum, how: Restore, cells: int) -> str:
     cost = "cost not known" if found.cost is None else f"about {money(found.cost)}" if found.cost else "free"
     lines = [f"{_first(plan)}{_calls(plan, found, cost)}."]
     if found.later:
-        before = "" if found.later_cost is None else f", which cost {money(found.later_cost)} before"
+        spent = money(found.later_cost) if found.later_cost else "nothing"
+        before = "" if found.later_cost is None else f", which cost {spent} before"
         which = "the turn" if found.later == 1 else f"the {count(found.later, 'turn')}"
         lines.append(f"Then {which} after it{before}: asked only where what the model is told is different.")
     lines.append(_back(plan, how, cells))

@@ -148,6 +148,12 @@ def test_pause_resume_and_stop(lab: Lab, notebook: Callable[..., LabPage]) -> No
     before = panel.locator(".rlm-sums").inner_text().rpartition("·")[0]
     page.page.wait_for_timeout(1_000)
     assert panel.locator(".rlm-sums").inner_text().rpartition("·")[0] == before
+    # In a narrow sidebar too, nothing of it lies outside.
+    send, sides = panel.get_by_role("button", name="Send").bounding_box(), panel.bounding_box()
+    assert send is not None
+    assert sides is not None
+    assert sides["width"] <= 260
+    assert send["x"] + send["width"] <= sides["x"] + sides["width"]
     panel.get_by_label("Message to the model").fill("Look at the end, <b>please</b>.")
     panel.get_by_label("Message to the model").press("Enter")
     page.page.wait_for_selector(f"{PANEL} .rlm-pending:has-text('Look at the end, <b>please</b>.')")
@@ -158,4 +164,33 @@ def test_pause_resume_and_stop(lab: Lab, notebook: Callable[..., LabPage]) -> No
     state_is(page, "Stopped")
     page.wait_idle()
     expect(panel.get_by_role("button", name="Stop")).to_be_disabled()
+    assert page.errors == []
+
+
+def test_the_panel_is_there_before_any_question(notebook: Callable[..., LabPage]) -> None:
+    page = notebook("1 + 1")
+    page.wait_for("() => window.jupyterapp.commands.isEnabled('rlm:show-panel')")
+    page.command("rlm:show-panel")
+    expect(page.page.locator(PANEL)).to_contain_text("No question yet. Write %%rlm in the first line of a cell")
+    assert page.errors == []
+
+
+def test_what_is_said_in_the_last_turn_is_pending_and_then_heard(lab: Lab, notebook: Callable[..., LabPage]) -> None:
+    go_on = lab.root / "go-on"
+    go_on.unlink(missing_ok=True)
+    hold = f"import pathlib, time\nwhile not pathlib.Path({str(go_on)!r}).exists():\n    time.sleep(0.05)\n"
+    page = ask(lab, notebook, f"I answer.\n```python\n{hold}FINAL('first')\n```", DONE)
+    panel = page.page.locator(PANEL)
+    expect(panel.locator(".rlm-state")).to_have_text("Running: the cell")
+    panel.get_by_label("Message to the model").fill("Say it in words.")
+    panel.get_by_label("Message to the model").press("Enter")
+    expect(panel.locator(".rlm-pending")).to_have_text("With the next turn: Say it in words.")
+    go_on.touch()
+    state_is(page, "Answered")
+    expect(panel.locator(".rlm-pending")).to_be_hidden()
+    expect(panel.locator("[role=treeitem][data-kind=turn]")).to_have_count(2)
+    panel.locator("[role=treeitem][data-kind=turn]").first.click()
+    told = panel.locator("[data-part=told]")
+    expect(told).to_contain_text("Told after this turn")
+    expect(told).to_contain_text("Say it in words.")
     assert page.errors == []

@@ -89,11 +89,12 @@ class Work:
 def work(lab: Lab, notebook: Callable[..., LabPage]) -> Callable[..., Work]:
     """Ask a scripted model; gives the notebook when the panel shows the question."""
 
-    def make(*replies: str, flags: str = "") -> Work:
+    def make(*replies: str, flags: str = "", app: str = "lab") -> Work:
         path = lab.root / "edit-script.json"
         path.write_text(json.dumps({"root": replies, "sub": SUB}))
         model = f"scripted:{path}"
-        page = notebook("context = 'x' * 42", f"%%rlm --model {model} --sub-model {model} {flags}\nHow many?", "")
+        asked = f"%%rlm --model {model} --sub-model {model} {flags}\nHow many?"
+        page = notebook("context = 'x' * 42", asked, "", app=app)
         page.run_all(wait=False)
         page.page.wait_for_selector(f"{PANEL} [role=treeitem]", timeout=60_000)
         return Work(page)
@@ -101,8 +102,9 @@ def work(lab: Lab, notebook: Callable[..., LabPage]) -> Callable[..., Work]:
     return make
 
 
-def test_editing_one_call_of_a_batch_pays_one_call_and_makes_a_branch(work: Callable[..., Work]) -> None:
-    at = work(LOOK, BATCH, DONE, DONE)
+@pytest.mark.parametrize("app", ["lab", "notebook"])
+def test_editing_one_call_of_a_batch_pays_one_call_and_makes_a_branch(app: str, work: Callable[..., Work]) -> None:
+    at = work(LOOK, BATCH, DONE, DONE, app=app)
     at.wait_answer("0 whales")
     at.open_batch()
     at.choose("part 3")
@@ -113,7 +115,7 @@ def test_editing_one_call_of_a_batch_pays_one_call_and_makes_a_branch(work: Call
     branches = at.wait_branches(2)
     expect(branches.nth(1)).to_contain_text("part 3 please")
     expect(branches.nth(1)).to_contain_text("Python’s state")
-    at.lab.shot("branches-light")
+    at.lab.shot(f"branches-light-{app}")
     compare_and_name(at)
     switch_and_delete(at)
     assert at.lab.errors == []
@@ -241,6 +243,8 @@ def test_cells_wait_to_be_approved_edited_or_rejected(work: Callable[..., Work])
     card = at.panel.locator(".rlm-card")
     card.get_by_text("Line 2").wait_for(timeout=60_000)
     expect(card.locator(".rlm-marked")).to_have_attribute("data-line", "2")
+    for name in ("Resume", "Step"):
+        expect(at.button(name)).to_be_disabled()
     at.lab.shot("decide-light")
     card.get_by_role("button", name="Reject…").click()
     card.locator("textarea").fill("No files, please.")

@@ -124,7 +124,8 @@ def test_calls_of_a_batch_are_told_apart_by_what_differs(tmp_path):
     script = """
         import { commonStart } from './facts.js';
         const asked = year => `What does this address say? ${year} begins`;
-        const texts = [[1901, 1912].map(asked), ['part 1', 'part 2'], ['the same', 'the same'], ['one'], [], ['ab', 'ac']];
+        const same = ['the same', 'the same'];
+        const texts = [[1901, 1912].map(asked), ['part 1', 'part 2'], same, ['one'], [], ['ab', 'ac']];
         console.log(JSON.stringify(texts.map(commonStart)));
     """
     assert node(script, tmp_path) == [28, 5, 0, 0, 0, 0]
@@ -159,6 +160,10 @@ def test_the_store_makes_lines_of_rows(tmp_path):
         outline.look({{ search: '', found: null }});
         out.failures = outline.failures('r');
         out.after = outline.firstAfter(out.failures, 'c2');
+        out.counts = [store.failureCount('r')];
+        store.failed.add('r');
+        out.counts.push(store.failureCount('r'), outline.failures('r').length);
+        store.failed.delete('r');
         const batch = store.batchFacts(store.batches.get('batch:t2:b'));
         out.batch = [batch.done, batch.failed, batch.size, batch.usage.cost_usd.toFixed(4), batch.started, batch.ended];
         out.share = store.share('k', store.rows.get('k').total).toFixed(3);
@@ -180,6 +185,7 @@ def test_the_store_makes_lines_of_rows(tmp_path):
     assert out["search"] == ["r", " t2", "  batch:t2:b", "   c2"]
     assert out["found"] == ["r", " t2", "  k", "   k1"]
     assert (out["failures"], out["after"]) == (["c2", "k1"], "k1")
+    assert out["counts"] == [2, 2, 2], "a question fails with its turn: one failure"
     assert out["batch"] == [3, 1, 3, "0.0060", 102, 105]
     assert (out["share"], out["turn"]) == ("0.658", 2)
     assert out["removed"] == ["r", " t1", " t2", "  batch:t2:b +"]

@@ -168,13 +168,13 @@ class NodeDetail {
       return new Section(this.ctx, part, titles[part], body, () => this.whole(part));
     };
     return {
-      told: new Section(this.ctx, 'told', 'Told with this turn', new Plain(), null),
       messages: new Section(this.ctx, 'messages', 'Prompt', new Messages(), null),
       prompt: text('prompt'),
       reply: text('reply'),
       citations: new Section(this.ctx, 'citations', 'Citations', new Citations(this.ctx, this.row.id), null),
       code: text('code'),
       output: text('output'),
+      told: new Section(this.ctx, 'told', 'Told after this turn', new Plain(), null),
       attempts: new Section(this.ctx, 'attempts', 'Attempts', new Attempts(), null),
       usage: new Section(this.ctx, 'usage', 'Usage', new UsageTable(), null)
     };

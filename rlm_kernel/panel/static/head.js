@@ -16,6 +16,11 @@ import { makeRaise } from './raise.js';
 const STATES = { running: 'Running', paused: 'Paused', stopping: 'Stopping' };
 /** @type {Record<string, string>} */
 const OUTCOMES = { answered: 'Answered', limit: 'Stopped at a limit', failed: 'Failed', stopped: 'Stopped' };
+const PAUSES = {
+  pause: 'Pause before the next token, cell or call',
+  resume: 'Let the run go on',
+  step: 'Let one cell or call through, then pause again'
+};
 /** @type {Record<string, string>} */
 const LIMITS = {
   cost_usd: 'cost',
@@ -33,8 +38,11 @@ export function headView(host, ctx) {
   const command = (/** @type {import('./generated').Command} */ name) => () => ctx.send({ kind: 'command', name });
   const state = el('div', { class: 'rlm-state', role: 'status' });
   const pause = button('Pause', () => command(store.control.state === 'paused' ? 'resume' : 'pause')());
-  const step = button('Step', command('step'), { title: 'Let one cell or call through, then pause again' });
-  const stop = button('Stop', command('stop'), { class: 'rlm-stop' });
+  const step = button('Step', command('step'));
+  const stop = button('Stop', command('stop'), {
+    class: 'rlm-stop',
+    title: 'Stop this run; its cells and what was paid for stay'
+  });
   const sums = el('span', { class: 'rlm-sums' });
   const failed = button('', () => nextFailure(ctx), { class: 'rlm-failures', title: 'Go to the next failure (F8)' });
   const waiting = button('', () => toDecision(ctx), { class: 'rlm-waiting' });
@@ -58,8 +66,12 @@ export function headView(host, ctx) {
       put(waiting, `${count(decisions, 'decision')} to make`);
       const paused = store.control.state === 'paused';
       put(pause, paused ? 'Resume' : 'Pause');
-      pause.disabled = !busy || store.control.state === 'stopping';
-      step.disabled = !busy || !paused;
+      pause.disabled = !busy || store.control.state === 'stopping' || decisions > 0;
+      step.disabled = !busy || !paused || decisions > 0;
+      // What waits for a decision goes on by being decided.
+      const title = decisions ? 'Decide first about what waits' : '';
+      mark(pause, 'title', title || PAUSES[paused ? 'resume' : 'pause']);
+      mark(step, 'title', title || PAUSES.step);
       stop.disabled = !busy || store.control.state === 'stopping';
       drawLimits(bars, store, busy || run === store.lastRun());
       steer.update(busy);

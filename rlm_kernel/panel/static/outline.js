@@ -214,7 +214,8 @@ export class Outline {
 
   /** Ids of the failures of a question, in the order of the tree. @param {string | null} root @returns {string[]} */
   failures(root) {
-    const ids = [...this.store.failed].filter(id => root === null || this.store.root(id)?.id === root);
+    const all = [...this.store.failed].filter(id => root === null || this.store.root(id)?.id === root);
+    const ids = all.length > 1 ? all.filter(id => id !== root) : all;
     const paths = new Map(ids.map(id => [id, this.path(id)]));
     return ids.sort((a, b) => comparePaths(paths.get(a) ?? [], paths.get(b) ?? []));
   }

@@ -313,6 +313,7 @@ export class Store {
   failureCount(root) {
     let number = 0;
     for (const id of this.failed) if (root === null || this.root(id)?.id === root) number++;
-    return number;
+    // A question that failed since a turn of it did is one failure.
+    return number > 1 && root !== null && this.failed.has(root) ? number - 1 : number;
   }
 }
