@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import stop_kernel
-from tests.kernel.page import Page, cell
+from tests.kernel.page import Page, cell, script
 from tests.server import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.conftest import LiveKernel, Ran
     from tests.server import FakeEndpoint, Messages
@@ -254,3 +255,44 @@ def test_a_cell_that_does_something_else_when_it_is_replayed(
     assert (problem["offer"], problem["node_id"]) == ("anyway", f"{run}/t2")
     assert problem["edit"] == {"kind": "code", "text": "total = 3", "anyway": True}
     assert answer(page.rerun(f"{run}/t2", **problem["edit"])).startswith("3 of 12")
+
+
+@pytest.mark.parametrize(
+    ("line", "quoted", "said", "paid"),
+    [
+        ("t2/c3 --reply\n9", "Turn 2", "20 of 12", {"root": 2}),
+        ("t4 --hint 'Look twice.'", "Turn 4", "12 of 12", {"root": 1}),
+        ("t3 --model root-other", "Turn 3", "12 of 12", {"root": 2}),
+    ],
+)
+def test_a_line_in_a_cell_runs_again_with_a_reply_a_hint_or_another_model(
+    line: str, quoted: str, said: str, paid: dict[str, int], page: Page, endpoint: FakeEndpoint
+) -> None:
+    before = asked(endpoint)
+    ran = page.finish(page.ask(f"%rlm rerun {line}", "again"), 60)
+    assert quoted in ran.text
+    assert answer(ran).startswith(said)
+    assert asked(endpoint) == before + Counter(paid)
+    if "--hint" in line:
+        assert "Look twice." in text_of(endpoint.requests[-1].messages[-1])
+    if "--model" in line:
+        assert {request.model for request in endpoint.requests[-2:]} == {"root-other"}
+
+
+def test_a_call_in_a_child_of_a_child_run_is_edited(kernel: LiveKernel, tmp_path: Path) -> None:
+    """The child and its parents go on from the new answer; the sibling is neither run nor asked."""
+    asks = cell("rs = rlm_query_batched(['one', 'two'], ['aa', 'bb'])\nprint(rs)")
+    model = script(tmp_path, asks, cell("FINAL(', '.join(rs))"), cell("FINAL(', '.join(rs))"))
+    below = cell("FINAL(rlm_query('inner', context[0]) if len(context) > 1 else llm_query('leaf ' + context))")
+    sub = script(tmp_path, below, sub={"please": "changed", "leaf": "plain"}, repeat=True)
+    page = Page(kernel)
+    page.finish(page.ask("context = 'x'", "load"))
+    ran = page.finish(page.ask(f"%%rlm --max-depth 2 --model {model} --sub-model {sub}\nWho?", "q"), 60)
+    assert answer(ran).startswith("plain, plain")
+    leaf = f"{page.run_id}/t1/r1/t1/r1/t1/c1"
+    quote = page.quote(leaf, kind="prompt", text="leaf a, please")["quote"]
+    assert (quote["kept_turns"], quote["calls_new"]) == (0, 1)
+    assert answer(page.rerun(leaf, kind="prompt", text="leaf a, please")).startswith("changed, plain")
+    usage = page.of("run_end")[-1]["usage"]
+    assert usage["calls"] == 2, "the call, and the turn that is told something else"
+    assert kernel.run("rs").result == "['changed', 'plain']"
