@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rlm_kernel.cli.terminal import Screen
 
 LEAST = 8
-"""Cells that the column which takes the rest has at least; before it gets less, others are left out."""
+"""Cells that a column which takes the rest has at least, where nothing else is said."""
 GAP = 2
 
 
@@ -24,6 +24,8 @@ class Column(NamedTuple):
     """Its cells are figures."""
     order: int = 0
     """Where there is no room, the column with the highest number is left out first; 0: never."""
+    least: int = LEAST
+    """Cells that it has at least where it takes the rest; before it gets less, others are left out."""
     outcome: bool = False
     """It says how something ended, and has the colour of that."""
 
@@ -49,7 +51,11 @@ def print_table(
     table = Table(box=None, pad_edge=False, show_edge=False, header_style="dim")
     for number in shown:
         name, rest, right, *_ = columns[number]
-        width = max(LEAST, min(wide[number], screen.width - fixed)) if rest else wide[number]
+        width = (
+            max(min(columns[number].least, wide[number]), min(wide[number], screen.width - fixed))
+            if rest
+            else wide[number]
+        )
         justify = "right" if right else "left"
         table.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis", width=width)  # type: ignore[arg-type]
     for row, style in zip(rows, styles or [""] * len(rows), strict=True):
@@ -61,7 +67,7 @@ def _shown(columns: Sequence[Column], wide: Sequence[int], width: int) -> list[i
     """Choose the columns there is room for."""
     shown = list(range(len(columns)))
     for number in sorted((n for n in shown if columns[n].order), key=lambda n: -columns[n].order):
-        if sum(GAP + (LEAST if columns[n].rest else wide[n]) for n in shown) - GAP <= width:
+        if sum(GAP + (min(columns[n].least, wide[n]) if columns[n].rest else wide[n]) for n in shown) - GAP <= width:
             break
         shown.remove(number)
     return shown

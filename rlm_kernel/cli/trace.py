@@ -243,12 +243,12 @@ def _print_runs(screen: Screen, runs: list[RunRow]) -> None:
 
     columns = (
         Column("run"),
-        Column("asked", order=4),
+        Column("asked", order=2),
         Column("outcome", outcome=True),
-        Column("calls", right=True, order=2),
-        Column("tokens", right=True, order=3),
+        Column("calls", right=True, order=3),
+        Column("tokens", right=True, order=4),
         Column("cost", right=True, order=1),
-        Column("question", rest=True),
+        Column("question", rest=True, least=28),
     )
     rows, styles = [], []
     for run in runs:

@@ -66,7 +66,10 @@ def _edges(text: str | Text, by: Unit | None) -> list[int]:
     if by == "page" and not starts:
         starts = list(getattr(text, "page_starts", ()))
     if not starts:
-        raise InputError(f"This text has no {by}s.", "Use by='line', or none.")
+        paged = by == "section" and bool(getattr(text, "page_starts", ()))
+        raise InputError(
+            f"This text has no {by}s.", "Use by='page', by='line', or none." if paged else "Use by='line', or none."
+        )
     return [start for start in starts if start > 0]
 
 

@@ -41,6 +41,8 @@ def structure_of_document(document: Document) -> str:
         parts.append(_columns(document))
     elif not any(parts) and document.kind not in ("Markdown", "HTML"):
         parts.append(structure_of_text(document))
+    if document.kind == "PDF" and not document.section_marks:
+        parts.append("It has no bookmarks, so its sections are not known: look for headings in the text")
     parts += [f"Note: {note[:200]}" for note in document.notes[:2]]
     if len(document.notes) > 2:
         parts.append(f"{len(document.notes) - 2:,} more such notes in `context.notes`")

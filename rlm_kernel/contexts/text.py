@@ -39,6 +39,8 @@ _INSTEAD = {
     "encode": "a slice",
 }
 
+_PARTS = ("pages", "sections", "files", "rows", "data")
+
 
 class Text:
     """The text of a large UTF-8 file: slices, searches and lines, without the file in memory.
@@ -281,6 +283,10 @@ class Text:
         if name in _INSTEAD or (not name.startswith("_") and hasattr(str, name)):
             instead = _INSTEAD.get(name, "a slice")
             raise AttributeError(f"A text of {self._length:,} characters has no {name}(); use {instead}.")
+        if name in _PARTS:
+            raise AttributeError(
+                f"A text on disk has no {name}; use lines(), chunks(size, by='line') or search(pattern)."
+            )
         raise AttributeError(f"Text has no attribute {name!r}")
 
     def __reduce__(self) -> tuple[object, tuple[str, tuple[int, int]]]:

@@ -60,6 +60,16 @@ def test_list(run_cli, runs):
     assert len(run_cli("trace", "list", "--limit", "1").stdout.splitlines()) == 2
 
 
+def test_long_questions_have_room_before_figures(run_cli, path):
+    asked = "Which of the reports of last year mention a delay that was not announced before?"
+    with closing(Store.open(path)) as store:
+        store.add_run(question(label=asked, status="done", outcome="answered"), "moby.ipynb")
+        assert store.flush_now()
+    done = run_cli("trace", "list", COLUMNS="80")
+    head, line = done.stdout.splitlines()
+    assert (max(map(len, (head, line))) <= 80, asked[:27] in line, "tokens" in head) == (True, True, False)
+
+
 def test_show(run_cli, runs):
     answered, cut, odd = runs
     text = run_cli("trace", "show", answered.id).stdout

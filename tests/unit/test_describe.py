@@ -74,7 +74,8 @@ def test_the_shape_of_a_log(lines, what, first):
         (
             Document("x\n\ny", "/x/r.pdf", "PDF", page_starts=(0, 3)),
             "Document (PDF)",
-            "2 pages, 2 characters each on average",
+            "2 pages, 2 characters each on average\n"
+            "It has no bookmarks, so its sections are not known: look for headings in the text",
         ),
         (
             Document("x\n\ny", "/x/r.pdf", "PDF", page_starts=(0, 3), sections=((0, 1, "One"), (3, 1, "Two"))),

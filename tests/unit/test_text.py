@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rlm_kernel.contexts.chunks import Chunk, chunks
+from rlm_kernel.contexts.document import Document
 from rlm_kernel.contexts.patterns import compile_pattern
 from rlm_kernel.contexts.text import BLOCK, Text
 from rlm_kernel.errors import ContextError, InputError
@@ -118,6 +119,8 @@ def test_methods_of_a_str_that_it_lacks_are_named_with_another_way(pair: tuple[T
         pair[0].split()
     with pytest.raises(AttributeError, match="no attribute 'spilt'"):
         _ = pair[0].spilt
+    with pytest.raises(AttributeError, match=r"A text on disk has no sections; use lines\(\)"):
+        _ = pair[0].sections
     with pytest.raises(ContextError, match="no step"):
         _ = pair[0][::2]
 
@@ -192,6 +195,8 @@ def test_pieces_end_with_sections_where_they_fit() -> None:
     assert "".join(pieces) == book
     with pytest.raises(InputError, match="no pages"):
         next(chunks("plain", 3, by="page"))
+    with pytest.raises(InputError, match=r"no sections\. Use by='page'"):
+        next(chunks(Document("one\n\ntwo", "a.pdf", "PDF", page_starts=(0, 5)), 3, by="section"))
     with pytest.raises(InputError, match="overlap"):
         next(chunks("plain", 3, 3))
 
