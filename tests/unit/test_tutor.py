@@ -159,6 +159,9 @@ async def test_an_unsaid_way_of_comparing_is_stated_with_the_other_readings(kind
          '"tan"}\n', "How many rows have c red?", "**2** of 3 rows"),
         ('[\n  {"n": 1},\n  {"n": 4}\n]', "What is the largest n?", "is **4**"),
         ([{"n": 1}, {"n": 4}], "What is the mean n?", "is **2.5**"),
+        ([{"n": 1}, {"n": 4}], "How many items are there?", "**2** items"),
+        (["a pin", "a nail and a pin"], "What is this?", "form: a list of 2 items, "),
+        ({"x": "a pin"}, "What is this?", "form: a dict of 1 items, with the keys 'x', "),
         (["a pin", "a nail and a pin"], 'How many items contain "pin"?', "**2** of 2 items"),
         (["Kim has a hat.", "The key is with Ada."], "Where is the key?", "(item 1, characters 0–20)"),
         ({"a.txt": "Kim has a "
@@ -348,3 +351,28 @@ async def test_a_line_on_disk_that_is_longer_than_a_piece_is_not_counted_in(tmp_
     assert run.ready
     assert "could not work this out" in run.answer
     assert "a line is too long for me" in run.answer
+
+
+async def test_a_text_without_lines_is_cut_between_sentences_and_its_places_are_told():
+    told = "The harbour was calm and the nine men slept on board until it was day again. "
+    text = told * 30 + "Then Olsen sold the Heron in Bergen. " + told * 30 + "No Olsen came. " + told * 300
+    run = await ask('What does it say about "Olsen"?', text)
+    assert not run.failed
+    assert re.findall("“([^”]*)”", run.answer) == ["Then Olsen sold the Heron in Bergen.", "No Olsen came."]
+    passages = [re.search("<passage>\n(.*)\n</passage>", prompt, re.DOTALL)[1] for prompt in run.prompts]
+    assert all(passage.rstrip().endswith(".") and passage[0].isupper() for passage in passages)
+
+    at = text.index("Olsen")
+    run = await ask('List the lines that contain "Olsen".', text)
+    assert f"(characters {at:,}–{at + 5:,}, line 1, the first of 2 places in it)" in run.answer
+    run = await ask('How many lines contain "Olsen"?', text)
+    assert "**1** of 1 lines contain “Olsen”" in run.answer
+    assert "There is only this one, and it has 2 such places." in run.answer
+
+
+async def test_a_text_without_any_breaks_is_cut_between_words():
+    run = await ask('What does it say about "Zanzibar"?', "alpha beta gamma " * 1_000 + "Zanzibar " + "delta " * 1_000)
+    assert not run.failed
+    assert "The passage that matches best:" in run.answer
+    assert "among 1 passage with any of them" in run.answer
+    assert all(re.search("<passage>\n(?:alpha|beta|gamma|delta|Zanzibar)\\b", prompt) for prompt in run.prompts)

@@ -117,7 +117,7 @@ def unit_of(noun: str, seen: Shape) -> str:
         return unit if known.get(unit, True) else ""
     if seen.kind == "files":
         return "file" if noun in _FILE_NOUNS else ""
-    if seen.kind in ("list", "dict"):
+    if seen.kind in ("list", "dict") or (seen.type in ("list", "tuple") and noun in ("items", "item")):
         return "item" if noun in _ITEM_NOUNS else ""
     if seen.kind in ("csv", "json"):
         return "row" if noun in _ROW_NOUNS else ""
