@@ -39,6 +39,7 @@ import { decideView } from './decide.js';
 import { detailView } from './detail.js';
 import { button, el, mark, put, svg } from './dom.js';
 import { clean, compact, count, duration, line, money, statusWord, usageLine } from './format.js';
+import { keepFocus } from './focus.js';
 import { headView } from './head.js';
 import { makeLayout } from './layout.js';
 import { scalingView } from './scaling.js';
@@ -93,6 +94,7 @@ class Frame {
       scaling: scalingView(this.layout.tabs.scaling, this.ctx),
       branches: branchesView(this.layout.tabs.branches, this.ctx)
     };
+    this.focus = keepFocus(this.layout.root, () => this.tree.bring(true));
     this.layout.onChange(() => this.later());
     this.listen();
     this.send({ kind: 'ready', view: this.id });
@@ -163,6 +165,7 @@ class Frame {
     cancelAnimationFrame(this.frame);
     clearTimeout(this.asking);
     clearTimeout(this.settling);
+    this.focus.destroy();
     this.layout.close();
   }
 
@@ -290,6 +293,7 @@ class Frame {
     this.layout.update(this.store);
     for (const view of this.fixed) view.update(this.store);
     this.tabs[this.layout.tab()].update(this.store);
+    this.focus.check();
   }
 }
 
