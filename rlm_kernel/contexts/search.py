@@ -246,6 +246,8 @@ def _wait(path: Path, child: int, lock: Path, name: str) -> None:
             sys.stderr.flush()
             said = now
         time.sleep(0.02)
+    if said > began:
+        sys.stderr.write(f"\rThe search index of {name} is made, in {time.monotonic() - began:.0f} s.{' ' * 20}\n")
     with contextlib.suppress(ChildProcessError):
         os.waitpid(child, os.WNOHANG)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from rlm_kernel.namespace.calls import Calls
     from rlm_kernel.namespace.loading import Load
+
+OURS = os.path.join("rlm_kernel", "namespace", "")
+"""Part of the path of what is no code of the person."""
 
 
 class Publish(Protocol):
@@ -207,9 +211,14 @@ class Shell(ipykernel.zmqshell.ZMQInteractiveShell):
 
     def _showtraceback(self, etype: type[BaseException], evalue: BaseException, stb: list[str]) -> None:
         self.shown_error = evalue
+        if isinstance(evalue, KeyboardInterrupt):
+            # Where the cell was is of interest, not where our handler raises.
+            stb = [frame for frame in stb if OURS not in frame.partition("\n")[0]]
         if isinstance(evalue, TypeError) and "got 'Text'" in str(evalue):
             # re takes only str; which methods do the same on a text on disk is not to be guessed.
             stb = [*stb, "A text on disk is no str: context.search(pattern), .finditer(…), .findall(…); re on a slice."]
+        elif isinstance(evalue, TypeError) and '"Text"' in str(evalue):
+            stb = [*stb, "A text on disk is no str; a slice of it is: context[a:b]."]
         super()._showtraceback(etype, evalue, stb)  # type: ignore[no-untyped-call]
 
     def show_rlm_error(

@@ -39,6 +39,8 @@ async def test_an_interrupt_stops_it(ns, code, name):
     assert ran.reply.status == "error"
     assert ran.reply.ename == name
     assert ran.reply.interrupted
+    if name == "KeyboardInterrupt":
+        assert "namespace/" not in "".join(ran.reply.traceback), "of our own code nothing is shown"
     assert time.monotonic() - ns.interrupted < SLACK
     assert ns.process.pid == pid
     assert await ns.value("x") == "[1]"

@@ -59,6 +59,8 @@ async def test_re_on_all_of_it_fails_with_what_to_use(executor: ProcessExecutor)
     assert result.status == "error"
     traceback = "\n".join(result.outputs[-1]["traceback"])
     assert "A text on disk is no str: context.search(pattern)" in traceback
+    joined = await executor.run_person_cell("'See: ' + context")
+    assert joined.outputs[-1]["traceback"][-1] == "A text on disk is no str; a slice of it is: context[a:b]."
 
 
 async def test_cells_search_it_and_earlier_states_come_back(executor: ProcessExecutor) -> None:
