@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
 from rlm_kernel.cli.codes import BROKEN_PIPE, INTERRUPTED, code_of_run
+from rlm_kernel.contexts.names import shown
 
 if TYPE_CHECKING:
     import argparse
@@ -71,12 +73,8 @@ def run(args: argparse.Namespace) -> int:
     from rlm_kernel.cli.progress import Progress
     from rlm_kernel.cli.stdin import standard_input
     from rlm_kernel.cli.terminal import make_screen
-    from rlm_kernel.errors import InputError
 
-    if not args.question.strip():
-        raise InputError("The question is empty.", 'Write it in quotes: rlm-kernel ask "What …?" FILE.')
-    if not all(path.strip() for path in args.paths):
-        raise InputError("A path is empty.", "Perhaps a variable of the shell is not set.")
+    _check_words(args.question, args.paths)
     notebook = chosen_name(args.notebook, overwrite=args.overwrite) if args.notebook else None
     settings = settings_from(args)
     errors = make_screen(errors=True)
@@ -92,6 +90,26 @@ def run(args: argparse.Namespace) -> int:
         # ASCII: what a document holds must not depend on the encoding of a pipe, nor steer a terminal.
         print(json.dumps(result_dict(asked.tree, asked.run), indent=2))
     return finish(asked, errors, args)
+
+
+def _check_words(question: str, paths: list[str]) -> None:
+    """Make sure that there are a question and paths, in this order.
+
+    Raises:
+        InputError: One is empty, or they seem to be exchanged.
+    """
+    from rlm_kernel.errors import InputError
+
+    if not question.strip():
+        raise InputError("The question is empty.", 'Write it in quotes: rlm-kernel ask "What …?" FILE.')
+    if not all(path.strip() for path in paths):
+        raise InputError("A path is empty.", "Perhaps a variable of the shell is not set.")
+    last = paths[-1]
+    if " " in last and os.path.exists(question) and not os.path.exists(last):
+        raise InputError(
+            f"{shown(question)} is a file, and {shown(last)!r} is none.",
+            "The question comes first: rlm-kernel ask QUESTION PATH…",
+        )
 
 
 def _teller(errors: Screen) -> Callable[[str], None]:

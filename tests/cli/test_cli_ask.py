@@ -174,6 +174,7 @@ def test_standard_input(environ, folder, script):
         (["Who?", "."], "no readable files"),
         (["Who?", "*.md"], "matches no file"),
         (["   ", "missing.txt"], "question is empty"),
+        (["binary.txt", "What is this?"], "The question comes first: rlm-kernel ask QUESTION PATH"),
         (["Who?", "missing.txt", "--max-cost", "much"], "--max-cost"),
         (["Who?", "missing.txt", "--max-turns", "0"], "--max-turns"),
         (["Who?", "binary.txt"], "binary.txt"),
