@@ -123,12 +123,21 @@ def _teller(errors: Screen) -> Callable[[str], None]:
 
 def finish(asked: Asked, errors: Screen, args: argparse.Namespace) -> int:
     """Print the tree and the answer, and give the exit code."""
+    from rlm_kernel.engine.settings import NONE_WORDS
+
     if asked.tree is None or asked.run is None:
         errors.print("rlm-kernel: interrupted before the question was asked.")
         return INTERRUPTED
     if not args.quiet:
         _print_tree(errors, asked.tree, asked.run)
     say_why(errors, asked.run)
+    limit = str(getattr(args, "set_cost_usd", None) or "none").lower()
+    if limit not in NONE_WORDS and asked.tree.total(asked.run.id).cost_usd is None:
+        errors.print(
+            "rlm-kernel: The price of a model is not known, so --max-cost could not be held. "
+            "Set --max-tokens or --max-calls.",
+            soft_wrap=True,
+        )
     if not args.json:
         print_answer(asked.run)
         if not args.quiet:

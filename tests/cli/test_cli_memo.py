@@ -43,6 +43,16 @@ def test_the_second_time_costs_nothing_and_fresh_asks_anew(
     assert len(endpoint.requests) == 2 * asked
 
 
+def test_a_limit_of_cost_that_could_not_be_held_is_told(
+    run_cli: RunCli, endpoint: FakeEndpoint, document: Path
+) -> None:
+    told = [
+        "--max-cost could not be held" in run_cli("ask", "--quiet", *words, document, **endpoint.environ).stderr
+        for words in (["Where?"], ["--max-cost", "none", "Who?"], ["--max-cost", "0.01", "When?"])
+    ]
+    assert told == [False, False, True]
+
+
 def test_a_store_that_cannot_be_used_is_one_line(
     run_cli: RunCli, endpoint: FakeEndpoint, document: Path, tmp_path: Path
 ) -> None:
