@@ -30,6 +30,12 @@ export function isModelCell(model: ICellModel): boolean {
   return typeof rlmOf(model).run_id === 'string';
 }
 
+/** Which run an answer came from: its output says so. */
+function runIdOf(output: IOutput): string | undefined {
+  const metadata = output['metadata'] as { rlm?: { run_id?: string } } | undefined;
+  return metadata?.rlm?.run_id;
+}
+
 export class NotebookDocument {
   constructor(readonly panel: NotebookPanel) {}
 
@@ -117,6 +123,15 @@ export class NotebookDocument {
     const shared = this.cell(cellId)?.sharedModel;
     if (shared && shared.getSource() !== source) {
       shared.transact(() => shared.setSource(source), false);
+    }
+  }
+
+  /** Show the answer of a run at its question, unless it stands there. */
+  showAnswer(anchor: string, runId: string, outputs: IOutput[], count: number | null): void {
+    const cell = this.codeCell(anchor);
+    if (cell && !cell.outputs.toJSON().some(output => runIdOf(output) === runId)) {
+      cell.outputs.fromJSON(outputs);
+      cell.executionCount = count;
     }
   }
 

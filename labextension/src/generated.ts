@@ -135,6 +135,8 @@ export type AckRun = {
   waiting: WaitingDict[];
   /** Cells whose state was changed above them. */
   stale: string[];
+  /** Whether it ended while no page was connected: then the page shows `outputs` in any case. */
+  unseen?: boolean;
   /** Messages of the person that the model has not been told yet. */
   steers?: string[];
   /** Where a limit ended the run: those that were reached. */

@@ -2,7 +2,6 @@
  * What the kernel tells about a run, as cells of the notebook.
  */
 
-import type { IOutput } from '@jupyterlab/nbformat';
 import type { IDisposable } from '@lumino/disposable';
 
 import { markStale, showBranch } from './branches';
@@ -16,12 +15,6 @@ import type { Session } from './session';
 const REPLY_GRACE_MS = 1500;
 /** A moved cell is gone and back within one change of the document. */
 const REMOVAL_CHECK_MS = 150;
-
-/** Which run an answer came from: its output says so. */
-function runIdOf(output: IOutput): string | undefined {
-  const metadata = output['metadata'] as { rlm?: { run_id?: string } } | undefined;
-  return metadata?.rlm?.run_id;
-}
 
 interface Known {
   runId: string;
@@ -116,14 +109,24 @@ export class LiveCells implements IDisposable {
   }
 
   private _onRunStart(message: MessageOf<'run_start'>): void {
-    const { document, runs, follow } = this._session;
+    const { runs, follow } = this._session;
     const run = runs.start(message);
     if (!this._session.mayChange(run.owner)) {
       return;
     }
-    const dead = new Set(message.superseded);
-    const kept = new Set((message.kept ?? []).map(each => each.cell_id));
-    document.remove(cell => {
+    this._removeReplaced(run, message.superseded, message.kept ?? []);
+    message.kept?.forEach(each => this._renew(run, each));
+    if (run.anchorId) {
+      follow.begin(run.anchorId);
+      this._reattach(run.anchorId, run.anchorMsgId);
+    }
+  }
+
+  /** Cells of the runs that this one has taken the place of go, but for those that are its own too. */
+  private _removeReplaced(run: Run, superseded: string[], own: { cell_id: string }[]): void {
+    const dead = new Set(superseded);
+    const kept = new Set(own.map(each => each.cell_id));
+    this._session.document.remove(cell => {
       const { run_id, anchor } = rlmOf(cell);
       if (!run_id || run_id === run.id || kept.has(cell.id)) {
         return false;
@@ -135,11 +138,6 @@ export class LiveCells implements IDisposable {
       }
       return gone;
     });
-    message.kept?.forEach(each => this._renew(run, each));
-    if (run.anchorId) {
-      follow.begin(run.anchorId);
-      this._reattach(run.anchorId, run.anchorMsgId);
-    }
   }
 
   /** A cell of the run that was replaced, which belongs to the new one too: it stays as it is. */
@@ -230,6 +228,11 @@ export class LiveCells implements IDisposable {
       if (!anchor || document.indexOf(anchor) < 0 || !this._session.mayChange(run.owner)) {
         continue;
       }
+      // A notebook that was not saved since the run began still has the cells it took the place of.
+      const unsaved = state.nodes.some(node => document.indexOf(node.cell_id) < 0);
+      if (unsaved || run.live) {
+        this._removeReplaced(run, [], state.nodes);
+      }
       for (const node of state.nodes) {
         this._restore(run, state, node);
       }
@@ -238,8 +241,9 @@ export class LiveCells implements IDisposable {
       }
       if (run.live) {
         this._reattach(anchor, run.anchorMsgId);
-      } else if (state.outputs?.length) {
-        this._restoreAnswer(anchor, state, state.outputs);
+      } else if (state.outputs?.length && (unsaved || state.unseen)) {
+        // Once the answer stands in the notebook it is the person's.
+        document.showAnswer(anchor, state.run_id, state.outputs, state.execution_count);
       }
       runs.update(run, {});
     }
@@ -250,6 +254,10 @@ export class LiveCells implements IDisposable {
     const { document, binder, kernel } = this._session;
     const added = document.insert(node, node.source);
     const open = node.status === 'writing' || node.status === 'running';
+    const present = document.cell(node.cell_id);
+    if (present && rlmOf(present).run_id !== run.id) {
+      document.annotate(node.cell_id, node.metadata.rlm);
+    }
     this._keep(run, node);
     // While it waits for a decision the person may be editing it.
     const waits = run.waiting.some(each => each.cell_id === node.cell_id);
@@ -288,16 +296,6 @@ export class LiveCells implements IDisposable {
     const cell = document.codeWidget(cellId);
     if (cell && kernel) {
       void binder.reattach(kernel, cell, msgId);
-    }
-  }
-
-  /** The run ended while no page was there; once the answer stands in the notebook it is the person's. */
-  private _restoreAnswer(anchor: string, state: AckRun, outputs: IOutput[]): void {
-    const cell = this._session.document.codeCell(anchor);
-    const known = cell?.outputs.toJSON().some(output => runIdOf(output) === state.run_id);
-    if (cell && !known) {
-      cell.outputs.fromJSON(outputs);
-      cell.executionCount = state.execution_count ?? null;
     }
   }
 

@@ -184,7 +184,7 @@ class Answering:
             raise RuntimeError("a run that ended has a node")
         answer, *failure = outputs = question_outputs(tree, node)
         line = last_line(tree, run)
-        run.outputs = [] if self._pages else outputs
+        run.outputs, run.unseen = outputs, not self._pages
         if run.fallback:
             cells = [cell.as_cell(self._kernel.recorder) for cell in run.cells]
             self._inline.answer(run, answer)

@@ -141,7 +141,9 @@ class LiveRun:
     state: RunState = "running"
     text: str = ""
     outputs: list[Output] = field(default_factory=list)
-    """What the question shows, where the run ended while no page was connected."""
+    """What the question shows, once the run has ended."""
+    unseen: bool = False
+    """It ended while no page was connected."""
     reply: dict[str, Any] | None = None
     idents: list[Ident] = field(default_factory=list)
     """Clients that bound the question's request after a reload; they get its reply too."""
@@ -191,6 +193,8 @@ class LiveRun:
             "stale": [cell.cell_id for cell in shown if cell.stale],
             "steers": self.steers,
         }
+        if self.unseen:
+            ack["unseen"] = True
         if self.limits:
             ack["limits"] = self.limits
         return ack

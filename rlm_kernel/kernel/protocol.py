@@ -66,6 +66,8 @@ class AckRun(TypedDict):
     """What waits for the person's decision now."""
     stale: list[str]
     """Cells whose state was changed above them."""
+    unseen: NotRequired[bool]
+    """Whether it ended while no page was connected: then the page shows ``outputs`` in any case."""
     steers: NotRequired[list[str]]
     """Messages of the person that the model has not been told yet."""
     limits: NotRequired[list[MeterDict]]

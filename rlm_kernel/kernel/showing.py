@@ -90,7 +90,7 @@ class Showing:
             text=text,
         )
         self._pages.tell(run, "show", fields)
-        run.outputs = [] if self._pages else run.outputs
+        run.unseen = not self._pages
 
     def root(self, node_id: str) -> Node:
         """Find the question that a node belongs to.

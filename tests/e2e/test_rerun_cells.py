@@ -38,6 +38,10 @@ def texts(shown: Json) -> str:
     return json.dumps(shown["outputs"])
 
 
+def run_of(shown: Json) -> str:
+    return str(shown["metadata"].get("rlm", {}).get("run_id", ""))
+
+
 def at(page: LabPage, code: str) -> int:
     return next(index for index, each in enumerate(page.cells()) if code in each["source"])
 
@@ -189,6 +193,27 @@ def test_undo_to_here(app: str, notebook: Callable[..., LabPage]) -> None:
     page.run_cell(3)
     assert "'1'" in repr(page.cells()[3]["outputs"])
     expect(page.page.locator(".rlm-Badge-mark")).to_have_count(0)
+    assert page.errors == []
+
+
+def test_a_reload_without_saving_loses_neither_answer_nor_branch(
+    notebook: Callable[..., LabPage], script: Callable[..., str]
+) -> None:
+    """The answer and the cells come from the kernel; what a branch took the place of does not come back."""
+    page = asked(notebook, script(*FIRST, done("red")))
+    page.reload()
+    page.wait_model_cells(6)
+    expect(page.page.locator(".jp-Notebook .jp-CodeCell").nth(1)).to_contain_text("green")
+    page.save()
+    page.set_cell(at(page, "lamps += 1"), "lamps += 10\nprint('now', lamps)")
+    widget(page, "lamps += 10").get_by_role("button", name="Re-run from here").click()
+    confirm(page)
+    shown = [(each["source"], each["outputs"], run_of(each)) for each in page.cells()]
+    page.reload()
+    page.wait_for("() => document.querySelector('.jp-Notebook').innerText.includes('now 13')")
+    expect(page.page.locator(".jp-Notebook .jp-CodeCell").nth(1)).to_contain_text("red")
+    again = [(each["source"], each["outputs"], run_of(each)) for each in page.cells()]
+    assert again[1:] == shown[1:]
     assert page.errors == []
 
 

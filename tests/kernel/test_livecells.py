@@ -309,6 +309,7 @@ def test_a_page_that_was_away_at_the_end_is_told_the_answer(page: Page, tmp_path
     run = next(run for run in fresh.ack["runs"] if run["run_id"] == run_id)
     assert not run["live"]
     assert run["outputs"][0]["data"]["text/markdown"].startswith("A.")
+    assert run["unseen"]
     assert run["execution_count"] == ran.count
     assert [node["status"] for node in run["nodes"]] == ["ok", "ok"]
     fresh.close()
