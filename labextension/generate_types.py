@@ -32,6 +32,7 @@ SOURCES = (
     "engine/gate.py",
     "notebook/cells.py",
     "panel/messages.py",
+    "panel/questions.py",
     "kernel/protocol.py",
 )
 """Where types may come from; a name must be unique among them."""
@@ -244,7 +245,7 @@ def generate() -> dict[Path, str]:
         return [each.name for each in modules[module] if each.name in known]
 
     page = Writer(known, {"Output": "IOutput"}).write([*names("kernel/protocol.py"), "RunPayload"])
-    panel = Writer(known, {}).write(names("panel/messages.py"))
+    panel = Writer(known, {}).write([*names("panel/messages.py"), *names("panel/questions.py")])
     start = "\nimport type { IOutput } from '@jupyterlab/nbformat';\n\n"
     return {PAGE: f"{HEAD}{ESLINT}{start}{page}", PANEL: f"{HEAD}\n{panel}"}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rlm_kernel.engine.settings import Settings
-from rlm_kernel.panel import messages
+from rlm_kernel.panel import messages, questions
 from tests.unit.paneling import BATCH, DONE, LOOK, Done, HeardPanel, make_session, until
 
 
@@ -200,14 +200,14 @@ async def test_what_is_not_known_is_ignored(content):
 
 def test_every_message_of_a_view_has_an_answer():
     panel = HeardPanel(make_session(DONE))
-    source = Path(messages.__file__).read_text("utf-8").partition("# ---- view → kernel")[2]
+    source = Path(questions.__file__).read_text("utf-8")
     kinds = set(re.findall(r'"?kind"?: Literal\["(\w+)"\]', source))
     assert set(panel._requests._ways()) == kinds
     panel.close()
 
 
 def test_every_message_is_documented():
-    source = Path(messages.__file__).read_text("utf-8")
+    source = "".join(Path(each.__file__).read_text("utf-8") for each in (messages, questions))
     page = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8").partition("## The panel")[2]
     kinds = set(re.findall(r'"?kind"?: Literal\["(\w+)"\]', source))
     assert len(kinds) > 20

@@ -3,8 +3,6 @@
 /** The long texts of a node. */
 export type TextPart = 'prompt' | 'reply' | 'code' | 'output' | 'error';
 
-export type Command = 'pause' | 'resume' | 'step' | 'stop';
-
 export type Form = 'markdown' | 'json';
 
 /** How far one limit of the run that lasts is used. */
@@ -529,6 +527,8 @@ export type ToView =
   | ReadersMessage
   | PassageMessage
   | ToldMessage;
+
+export type Command = 'pause' | 'resume' | 'step' | 'stop';
 
 /** A view listens now: send everything. */
 export type ReadyMessage = {
