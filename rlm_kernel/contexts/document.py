@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rlm_kernel.contexts.search import Passage
 
 _FIRST_LINES = 6
-_LINE_WIDTH = 100
+_LINE_WIDTH = 80
 TABLES = ("CSV", "TSV")
 _OWN_LINES = ("text", "log", "Markdown", *TABLES, "JSON", "JSONL")
 """Kinds whose lines are those of the file; the lines of others are made here, and a number would lead nowhere."""
