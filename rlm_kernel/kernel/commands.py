@@ -75,7 +75,8 @@ class Commands:
             raise InputError(f"%rlm {command.name} must be the only line of its cell.")
         if command.name == "steer":
             session.steer(command.text)
-            return "The model is told with its next turn."
+            going = session.current is not None
+            return f"The model is told {'with its next turn' if going else 'when the run goes on: %rlm continue'}."
         if command.name in ("approve", "reject"):
             waiting_id, decision = magics.read_decision(command, session.gate.waiting)
             session.gate.decide(waiting_id, decision)
