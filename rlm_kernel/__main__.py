@@ -9,6 +9,8 @@ INTERRUPTED = 130
 
 def main() -> int:
     """Run the command line; an interrupt is told in one line, also while its modules are still read."""
+    # jsonschema imports it to check IRIs, which nobody here does; its grammar takes more than a second to compile.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     try:
         from rlm_kernel.cli.main import main as run
 
