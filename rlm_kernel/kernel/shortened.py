@@ -24,7 +24,7 @@ class Shortener:
     """Shortens the texts that one cell shows, one after the other. Pictures and other rich outputs stay whole."""
 
     def __init__(self, largest: int = LARGEST) -> None:
-        self._room = largest
+        self._largest = self._room = largest
 
     def text(self, text: str) -> str:
         """Give what is shown of a text: all, its beginning, or nothing."""
@@ -46,8 +46,8 @@ class Shortener:
             return message._replace(content={**content, "data": Shortener()._data(content["data"])})
         if message.msg_type in ("execute_result", "display_data"):
             return message._replace(content={**content, "data": self._data(content["data"])})
-        if message.msg_type == "clear_output" and not content.get("wait"):
-            self._room = LARGEST
+        if message.msg_type == "clear_output":
+            self._room = self._largest
         return message
 
     def outputs(self, outputs: Iterable[Output]) -> list[Output]:

@@ -35,8 +35,10 @@ def test_progress_bars_move_on_and_a_cleared_cell_has_room_again() -> None:
         assert shortener.text(f"\r{number} %") == f"\r{number} %"
         shortener.message(published("update_display_data", data={"text/plain": "bar"}, metadata={}))
     assert CUT in shortener.text("x" * 30)
-    shortener.message(published("clear_output", wait=False))
-    assert shortener.text("again") == "again"
+    for wait in (False, True):
+        shortener.message(published("clear_output", wait=wait))
+        assert shortener.text("again") == "again"
+        assert CUT in shortener.text("x" * 30)
 
 
 def test_kept_outputs_are_cut_in_the_same_way() -> None:
