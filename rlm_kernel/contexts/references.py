@@ -13,14 +13,24 @@ if TYPE_CHECKING:
 
     from rlm_kernel.contexts.cited import Asked, CitationDict, CiteKind, Source
 
+    Part = tuple[Source, int, int]
+    """A document, and where what is meant of it begins and ends."""
+    Place = tuple[int, int]
+
 _SPACES = re.compile(r"\s+")
 
 
 def look_up_reference(asked: Asked, sources: list[Source]) -> CitationDict:
     """Find the place in the documents that a reference names."""
-    if asked.span is not None:
-        return _characters(asked, asked.span, sources)
-    return _REFERENCES[asked.kind](asked, sources)
+    part = _part(asked, sources)
+    if part is None:
+        said = f"There is no document {asked.name.strip()!r}." if asked.name else "Which of the documents is not said."
+        return citation(asked, "not found", difference=said)
+    # The characters, where they are named too, are more exact than anything else.
+    place = _characters(asked.span, part) if asked.span is not None else _PLACES[asked.kind](asked, part)
+    if isinstance(place, str):
+        return citation(asked, "not found", difference=place)
+    return citation(asked, "found", part[0], place, several=len(sources) > 1)
 
 
 def _named(asked: Asked, sources: list[Source]) -> Source | None:
@@ -39,7 +49,7 @@ def _files(text: str | Text) -> Sequence[Any]:
     return marks
 
 
-def _part(asked: Asked, sources: list[Source]) -> tuple[Source, int, int] | None:
+def _part(asked: Asked, sources: list[Source]) -> Part | None:
     """Give the document a reference means, and where the named file begins and ends in it."""
     name = asked.name.strip().strip("`")
     if (source := _named(asked, sources)) is not None:
@@ -54,50 +64,31 @@ def _part(asked: Asked, sources: list[Source]) -> tuple[Source, int, int] | None
     return None
 
 
-def _unknown(asked: Asked) -> CitationDict:
-    said = f"There is no document {asked.name.strip()!r}." if asked.name else "Which of the documents is not said."
-    return citation(asked, "not found", difference=said)
+def _characters(span: tuple[int, int], part: Part) -> Place | str:
+    length = len(part[0][1])
+    return span if span[0] < span[1] <= length else f"The document has {length:,} characters."
 
 
-def _characters(asked: Asked, span: tuple[int, int], sources: list[Source]) -> CitationDict:
-    """Look up a reference that names the characters too: nothing else is as exact."""
-    meant = _part(asked, sources)
-    if meant is None:
-        return _unknown(asked)
-    length = len(meant[0][1])
-    if not span[0] < span[1] <= length:
-        return citation(asked, "not found", difference=f"The document has {length:,} characters.")
-    return citation(asked, "found", meant[0], span, several=len(sources) > 1)
-
-
-def _page(asked: Asked, sources: list[Source]) -> CitationDict:
-    meant = _part(asked, sources)
-    if meant is None:
-        return _unknown(asked)
-    source, start, end = meant
+def _page(asked: Asked, part: Part) -> Place | str:
+    source, start, end = part
     starts: Sequence[int] = getattr(source[1], "page_starts", ())
     pages = [page for page in starts if start <= page <= end]
     first, last = _numbers(asked)
     if not pages:
-        return citation(asked, "not found", difference="The document has no pages.")
+        return "The document has no pages."
     if not 1 <= first <= last <= len(pages):
-        return citation(asked, "not found", difference=f"The document has {len(pages):,} pages.")
-    place = pages[first - 1], pages[last] if last < len(pages) else end
-    return citation(asked, "found", source, place, several=len(sources) > 1)
+        return f"The document has {len(pages):,} pages."
+    return pages[first - 1], pages[last] if last < len(pages) else end
 
 
-def _line(asked: Asked, sources: list[Source]) -> CitationDict:
-    meant = _part(asked, sources)
-    if meant is None:
-        return _unknown(asked)
-    source, start, end = meant
+def _line(asked: Asked, part: Part) -> Place | str:
+    source, start, end = part
     first, last = _numbers(asked)
     line_at = _line_finder(source[1], start, end)
     begun, behind = line_at(first), line_at(last + 1)
     if begun is None or first < 1 or last < first:
-        return citation(asked, "not found", difference="The document has no such line.")
-    place = begun, max(begun, (end if behind is None else behind) - 1)
-    return citation(asked, "found", source, place, several=len(sources) > 1)
+        return "The document has no such line."
+    return begun, max(begun, (end if behind is None else behind) - 1)
 
 
 def _line_finder(text: str | Text, start: int, end: int) -> Callable[[int], int | None]:
@@ -117,11 +108,8 @@ def _line_finder(text: str | Text, start: int, end: int) -> Callable[[int], int 
     return line_at
 
 
-def _section(asked: Asked, sources: list[Source]) -> CitationDict:
-    meant = _part(asked, sources)
-    if meant is None:
-        return _unknown(asked)
-    source, start, end = meant
+def _section(asked: Asked, part: Part) -> Place | str:
+    source, start, end = part
     wanted = _plain_title(asked.first)
     marks: list[Any] = [mark for mark in getattr(source[1], "section_marks", ()) if start <= mark.start <= end]
     for exactly in (True, False):
@@ -129,10 +117,8 @@ def _section(asked: Asked, sources: list[Source]) -> CitationDict:
             title = _plain_title(mark.title)
             if title == wanted or (not exactly and (title.startswith(f"{wanted} ") or wanted in title)):
                 behind = [after.start for after in marks[number + 1 :] if after.level <= mark.level]
-                place = mark.start, behind[0] if behind else end
-                return citation(asked, "found", source, place, several=len(sources) > 1)
-    said = "The document has no such section." if marks else "The document has no sections."
-    return citation(asked, "not found", difference=said)
+                return mark.start, behind[0] if behind else end
+    return "The document has no such section." if marks else "The document has no sections."
 
 
 def _plain_title(title: str) -> str:
@@ -149,7 +135,7 @@ def as_number(written: str) -> int:
     return int(written.replace(",", ""))
 
 
-_REFERENCES: Mapping[CiteKind, Callable[[Asked, list[Source]], CitationDict]] = {
+_PLACES: Mapping[CiteKind, Callable[[Asked, Part], Place | str]] = {
     "page": _page,
     "line": _line,
     "section": _section,

@@ -214,8 +214,7 @@ export class Outline {
 
   /** Ids of the failures of a question, in the order of the tree. @param {string | null} root @returns {string[]} */
   failures(root) {
-    const all = [...this.store.failed].filter(id => root === null || this.store.root(id)?.id === root);
-    const ids = all.length > 1 ? all.filter(id => id !== root) : all;
+    const ids = this.store.failedIn(root);
     const paths = new Map(ids.map(id => [id, this.path(id)]));
     return ids.sort((a, b) => comparePaths(paths.get(a) ?? [], paths.get(b) ?? []));
   }

@@ -31,7 +31,7 @@ export function factOf(store, item) {
   const fact = nodeFact(store, row);
   const batch = store.batches.get(item.parent ?? '');
   const common = batch ? store.batchFacts(batch).common : 0;
-  if (common >= COMMON) fact.shown = `… ${line(row.label).slice(common)}`;
+  if (common >= COMMON) fact.shown = `… ${line(row.label.slice(common))}`;
   return fact;
 }
 

@@ -309,11 +309,14 @@ export class Store {
     this.version++;
   }
 
-  /** How many failures there are in a question. @param {string | null} root */
+  /** Ids of the failures of a question; one that failed since a part of it did is not one more. @param {string | null} root */
+  failedIn(root) {
+    const ids = [...this.failed].filter(id => root === null || this.root(id)?.id === root);
+    return ids.length > 1 ? ids.filter(id => id !== root) : ids;
+  }
+
+  /** @param {string | null} root */
   failureCount(root) {
-    let number = 0;
-    for (const id of this.failed) if (root === null || this.root(id)?.id === root) number++;
-    // A question that failed since a turn of it did is one failure.
-    return number > 1 && root !== null && this.failed.has(root) ? number - 1 : number;
+    return this.failedIn(root).length;
   }
 }
