@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -19,7 +20,7 @@ import nbformat
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
@@ -65,6 +66,25 @@ CELLS = """() => {
 }"""
 
 
+IDLE = """() => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  const cells = panel.content.widgets.map(w => w.model);
+  return cells.every(m => m.type !== 'code' || m.executionState !== 'running')
+    && !panel.node.querySelector('.rlm-RunBar-stop:not([hidden])');
+}"""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say with a failed test what its pages showed."""
+    report = yield
+    lab = getattr(item, "funcargs", {}).get("lab")
+    if report.when == "call" and report.failed and lab:
+        for number, page in enumerate(lab.pages):
+            report.sections.append((f"page {number}", page.describe(f"failed-{item.name}-{number}")))
+    return report
+
+
 def find_chromium() -> str | None:
     """The browser to test with: ``CHROMIUM``, else one on the PATH."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -86,6 +106,8 @@ class Lab:
         self.url = url
         self.token = token
         self.log = log
+        self.pages: list[LabPage] = []
+        """The tabs of this test."""
 
     def api(self, method: str, path: str) -> Any:
         request = urllib.request.Request(
@@ -108,6 +130,7 @@ class LabPage:
         self.page = page
         self.lab = lab
         self.errors: list[str] = []
+        lab.pages.append(self)
         page.on("console", self._on_console)
         page.on("pageerror", lambda error: self._note(str(error)))
 
@@ -175,39 +198,51 @@ class LabPage:
     def run_cell(self, index: int, *, wait: bool = True, timeout: float = 60) -> None:
         """Run one cell."""
         self.select(index)
-        self.command("notebook:run-cell")
-        if wait:
-            self.wait_idle(timeout)
+        self._execute("notebook:run-cell", wait, timeout)
 
-    def run_all(self, *, wait: bool = True, timeout: float = 120) -> None:
-        self.command("notebook:run-all-cells")
+    def run_all(self, name: str = "notebook:run-all-cells", *, wait: bool = True, timeout: float = 120) -> None:
+        self._execute(name, wait, timeout)
+
+    def _execute(self, name: str, wait: bool, timeout: float) -> None:
+        self.page.evaluate(
+            """name => {
+              const told = { over: false };
+              window.executed = told;
+              void window.jupyterapp.commands.execute(name).finally(() => { told.over = true; });
+            }""",
+            name,
+        )
         if wait:
-            self.wait_idle(timeout)
+            self.wait_executed(timeout)
+
+    def wait_executed(self, timeout: float = 60) -> None:
+        """Wait until what was started last is over, and no cell runs."""
+        self.wait_for("() => window.executed.over", timeout)
+        self.wait_idle(timeout)
 
     def wait_idle(self, timeout: float = 60) -> None:
         """Wait until no cell runs and no run lasts."""
         self.page.wait_for_timeout(300)
-        self.wait_for(
-            """() => {
-              const panel = window.jupyterapp.shell.currentWidget;
-              const cells = panel.content.widgets.map(w => w.model);
-              return cells.every(m => m.type !== 'code' || m.executionState !== 'running')
-                && !panel.node.querySelector('.rlm-RunBar-stop:not([hidden])');
-            }""",
-            timeout,
-        )
+        self.wait_for(IDLE, timeout)
+
+    def counts(self) -> list[int]:
+        """The execution counts of the cells that have run."""
+        return [cell["count"] for cell in self.cells() if cell["count"]]
 
     def wait_for(self, script: str, timeout: float = 30, arg: Any = None) -> None:
         self.page.wait_for_function(script, arg=arg, timeout=timeout * 1000)
 
-    def wait_model_cells(self, count: int, timeout: float = 30) -> list[Json]:
+    def wait_model_cells(self, count: int, timeout: float = 30) -> None:
         """Wait until the model has written at least so many cells."""
+        self.wait_until(lambda: len(self.model_cells()) >= count, timeout)
+
+    def wait_until(self, true: Callable[[], bool], timeout: float = 30) -> None:
+        """Wait for what is told by looking again and again."""
         deadline = time.monotonic() + timeout
-        while len(found := self.model_cells()) < count:
+        while not true():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{len(found)} of {count} cells of the model: {self.cells()}")
+                raise TimeoutError(f"It did not come within {timeout} s")
             self.page.wait_for_timeout(50)
-        return found
 
     def kernel_status(self) -> str:
         return self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status")
@@ -220,6 +255,22 @@ class LabPage:
         )
         self.page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
         self.page.wait_for_timeout(500)
+
+    def describe(self, name: str) -> str:
+        """Say what the page shows, for the report of a failed test, and take a picture."""
+        from playwright.sync_api import Error
+
+        try:
+            lines = [
+                f"[{cell['count'] or ' '}] {cell['state']} {cell['classes']}\n{cell['source']}\n-> {cell['outputs']}"
+                for cell in self.cells()
+            ]
+            parts = ".rlm-RunBar, .rlm-Waiting, .rlm-panel, .jp-Dialog, .jp-toast-message"
+            lines += self.page.locator(parts).all_inner_texts()
+            self.shot(re.sub(r"\W+", "-", name))
+        except Error as reason:
+            lines = [f"The page does not answer: {reason}"]
+        return "\n".join(line[:2_000] for line in [*lines, *self.errors])
 
     def shot(self, name: str) -> Path:
         """Take a picture into tests/e2e/shots."""
@@ -328,6 +379,7 @@ def context(browser: Browser, lab: Lab) -> Iterator[BrowserContext]:
     made = browser.new_context(viewport={"width": 1280, "height": 900})
     yield made
     made.close()
+    lab.pages.clear()
     lab.end_sessions()
 
 

@@ -173,9 +173,9 @@ def test_run_all_twice_replaces(notebook: Callable[..., LabPage], script: Callab
     assert [each["source"] for each in second] == [each["source"] for each in first]
     assert not {each["id"] for each in page.model_cells()} & {each["id"] for each in first[2:-1]}
     assert "after 3 The lamp" in texts(second[-1])
-    page.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
-    page.page.wait_for_timeout(2500)
-    page.run_all()
+    page.run_all("notebook:restart-run-all", wait=False)
+    page.page.locator(".jp-Dialog .jp-mod-accept").click()
+    page.wait_executed()
     settled(page)
     third = page.cells()
     assert [each["source"] for each in third] == [each["source"] for each in first]
@@ -224,8 +224,9 @@ def test_two_tabs_show_the_same(
     other.wait_for(
         "() => window.jupyterapp.shell.currentWidget.content.widgets.some(w => w.node.innerText.includes('turn 3'))"
     )
-    other.page.wait_for_timeout(500)
-    assert [each["source"] for each in other.model_cells()] == [each["source"] for each in page.model_cells()]
+    shown = [each["source"] for each in page.model_cells()]
+    other.wait_until(lambda: [each["source"] for each in other.model_cells()] == shown)
+    other.wait_idle()
     assert {each["state"] for each in other.cells() if each["type"] == "code"} == {"idle"}
 
 
@@ -308,14 +309,15 @@ def test_pause_lets_the_person_work(notebook: Callable[..., LabPage], script: Ca
     """Paused, the model waits; a person's cell runs at once; then the run goes on."""
     page = notebook(
         SETUP,
-        question(script(*[cell(f"print('turn', {n})  # " + "slowly " * 20) for n in range(6)], DONE, delay=0.05)),
+        question(script(*[cell(f"print('turn', {n})  # " + "slowly " * 20) for n in range(12)], DONE, delay=0.05)),
         "mine = 1\nprint('mine')",
     )
     page.run_cell(0)
     page.run_cell(1, wait=False)
     page.wait_model_cells(3)
     page.page.locator(".rlm-RunBar button", has_text="Pause").first.click()
-    page.page.wait_for_timeout(1000)
+    page.page.wait_for_selector(".rlm-RunBar[data-state=paused]")
+    page.page.wait_for_timeout(500)
     before = len(page.model_cells())
     page.select(len(page.cells()) - 1)
     page.command("notebook:run-cell")

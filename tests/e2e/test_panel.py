@@ -125,7 +125,7 @@ def test_late_views_and_reloads_show_the_same_tree(lab: Lab, notebook: Callable[
     page.command("rlm:show-panel")
     page.page.wait_for_selector(f"{PANEL} [role=treeitem]", timeout=60_000)
     state_is(page, "Answered")
-    assert labels(page) == seen
+    page.wait_until(lambda: labels(page) == seen)
     # The tree of a kernel that is gone comes back from the store.
     first = page.page.locator(".rlm-panel").first.get_attribute("id")
     page.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
@@ -135,7 +135,7 @@ def test_late_views_and_reloads_show_the_same_tree(lab: Lab, notebook: Callable[
         timeout=60,
         arg=first,
     )
-    assert labels(page) == seen
+    page.wait_until(lambda: labels(page) == seen)
     page.shot("panel-after-restart")
 
 

@@ -81,7 +81,7 @@ def test_a_mark_leads_to_the_passage(ask: Callable[..., LabPage]) -> None:
     expect(panel.locator(".rlm-passage-box .rlm-title")).to_contain_text("Citation 1 of 5")
     expect(panel.locator(".rlm-passage-box .rlm-facts")).to_contain_text("ships.md, line 5, § Harbour 1")
     expect(panel.locator(".rlm-passage-around").nth(1)).to_contain_text("barrels of rye")
-    assert "Read by 2 calls" in text(panel, ".rlm-readers-title")
+    expect(panel.locator(".rlm-readers-title")).to_contain_text("Read by 2 calls")
     assert page.page.url == address
     page.shot("passage-light")
     before = len(text(panel, ".rlm-passage"))
@@ -131,6 +131,7 @@ def test_a_part_of_the_document_tells_who_read_it(ask: Callable[..., LabPage]) -
     see(panel, "Read by 2 calls")
     panel.locator(".rlm-passage-mark").wait_for()
     readers = panel.locator(".rlm-readers button")
+    expect(readers).to_have_count(2)
     assert sorted(line[:11] for line in readers.all_inner_texts()) == ["Once more: ", "Which ships"]
     readers.filter(has_text="Once more").click()
     chosen = panel.locator("[role=treeitem][aria-selected=true]")
@@ -176,6 +177,6 @@ def test_marks_work_in_notebook_7_too(ask: Callable[..., LabPage]) -> None:
     marks(page).nth(2).click()
     panel = page.page.locator(PANEL)
     see(panel, "Citation 3 of 5")
-    assert text(panel, ".rlm-passage-mark").startswith("The ship number 757")
+    expect(panel.locator(".rlm-passage-mark")).to_contain_text("The ship number 757")
     page.shot("passage-notebook7")
     assert page.errors == []

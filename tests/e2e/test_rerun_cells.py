@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SETUP = "context = 'The lamp is green. ' * 200"
 DIALOG = ".jp-Dialog"
+COUNTED = """last => window.jupyterapp.shell.currentWidget.content.widgets.some(w => w.model.executionCount > last)"""
 
 
 def cell(code: str, prose: str = "I look.") -> str:
@@ -76,8 +77,10 @@ def confirm(page: LabPage, *said: str) -> None:
     assert quote.strip()
     for each in said:
         assert each in quote
+    last = max(page.counts())
     page.page.keyboard.press("Enter")
     page.page.wait_for_selector(DIALOG, state="detached")
+    page.wait_for(COUNTED, arg=last)
     page.wait_idle()
 
 
@@ -246,7 +249,8 @@ def test_branches_are_switched_and_survive_a_reload(
     panel = page.page.locator(".rlm-panel:visible")
     panel.get_by_role("tab", name="Branches").click()
     panel.get_by_role("button", name="Switch to it").first.click()
-    page.wait_for("() => document.querySelector('.jp-Notebook').innerText.includes('green')")
+    page.wait_for("() => document.querySelector('.jp-Notebook').innerText.includes('now 4')")
+    expect(page.page.locator(".jp-Notebook .jp-CodeCell").nth(1)).to_contain_text("green.")
     page.shot("switched")
     cells = code_cells(page)
     assert "now 4" in texts(cells[1])

@@ -42,12 +42,17 @@ def texts(shown: Json) -> str:
 def waiting(page: LabPage, code: str) -> Locator:
     """The box at the cell with this code, once it is there."""
     page.wait_for(
-        """code => window.jupyterapp.shell.currentWidget.content.widgets.some(w =>
-             w.model.sharedModel.getSource().includes(code) && w.node.querySelector('.rlm-Waiting'))""",
+        """code => {
+          const found = window.jupyterapp.shell.currentWidget.content.widgets.filter(w =>
+            w.model.sharedModel.getSource().includes(code) && w.node.querySelector('.rlm-Waiting'));
+          document.querySelectorAll('[data-found]').forEach(node => delete node.dataset.found);
+          found.forEach(w => { w.node.dataset.found = 'yes'; });
+          return found.length === 1;
+        }""",
         30,
         code,
     )
-    return page.page.locator(WAITING).first
+    return page.page.locator("[data-found] .rlm-Waiting")
 
 
 def edit(page: LabPage, old: str, new: str) -> None:
@@ -169,8 +174,8 @@ def test_pause_step_steer_and_stop_by_keyboard(
     app: str, notebook: Callable[..., LabPage], script: Callable[..., str]
 ) -> None:
     """The keys work; what the person says waits for the next turn, and is in what the model is told."""
-    model = script(*(cell(f"print('turn', {n})") for n in range(1, 6)), DONE, delay=0.05)
-    page = ask(notebook(SETUP, f"%%rlm --model {model}\nWhat colour?", app=app))
+    model = script(*(cell(f"print('turn', {n})") for n in range(1, 60)), DONE, delay=0.05)
+    page = ask(notebook(SETUP, f"%%rlm --max-turns 60 --model {model}\nWhat colour?", app=app))
     page.page.locator(f"{BAR} .rlm-RunBar-stop").wait_for()
     page.page.locator(".jp-Notebook .jp-InputPrompt").first.click()
     page.page.keyboard.press("g")
