@@ -20,7 +20,7 @@ import nbformat
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
@@ -74,15 +74,13 @@ IDLE = """() => {
 }"""
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     """Say with a failed test what its pages showed."""
-    report = yield
     lab = getattr(item, "funcargs", {}).get("lab")
-    if report.when == "call" and report.failed and lab:
+    if lab and call.when == "call" and call.excinfo and not call.excinfo.errisinstance(pytest.skip.Exception):
         for number, page in enumerate(lab.pages):
-            report.sections.append((f"page {number}", page.describe(f"failed-{item.name}-{number}")))
-    return report
+            call.excinfo.value.add_note(page.describe(f"failed-{item.name}-{number}"))
 
 
 def find_chromium() -> str | None:
