@@ -309,7 +309,7 @@ def test_pause_lets_the_person_work(notebook: Callable[..., LabPage], script: Ca
     """Paused, the model waits; a person's cell runs at once; then the run goes on."""
     page = notebook(
         SETUP,
-        question(script(*[cell(f"print('turn', {n})  # " + "slowly " * 20) for n in range(12)], DONE, delay=0.05)),
+        question(script(*[cell(f"print('turn', {n})  # " + "slowly " * 60) for n in range(4)], DONE, delay=0.05)),
         "mine = 1\nprint('mine')",
     )
     page.run_cell(0)
