@@ -42,7 +42,7 @@ def structure_of_document(document: Document) -> str:
     elif not any(parts) and document.kind not in ("Markdown", "HTML"):
         parts.append(structure_of_text(document))
     if document.kind == "PDF" and not document.section_marks:
-        parts.append("It has no bookmarks, so its sections are not known: look for headings in the text")
+        parts.append("It has no bookmarks and no titles in larger letters, so its sections are not known")
     parts += [f"Note: {note[:200]}" for note in document.notes[:2]]
     if len(document.notes) > 2:
         parts.append(f"{len(document.notes) - 2:,} more such notes in `context.notes`")
@@ -109,7 +109,7 @@ def _sections(document: Document) -> str:
         for start, _, title in document.section_marks
     )
     found = [(mark.level, title) for mark, title in zip(document.section_marks, titles, strict=True)]
-    what = "bookmark" if document.kind == "PDF" else "message" if document.kind == "mail" else "heading"
+    what = "section" if document.kind == "PDF" else "message" if document.kind == "mail" else "heading"
     return f"{_count(len(found), what)}: {_highest(found)}"
 
 

@@ -6,6 +6,11 @@ import io
 import struct
 import zipfile
 import zlib
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 R = 'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
@@ -22,8 +27,20 @@ def make_zip(files: dict[str, str | bytes], *, packed: bool = True) -> bytes:
     return out.getvalue()
 
 
-def make_pdf(*pages: str, encrypted: bool = False, bookmarks: tuple[tuple[str, int], ...] = ()) -> bytes:
-    """Write a small PDF by hand, a page per text; bookmarks are titles with the number of their page, from 0."""
+def make_pdf(
+    *pages: str,
+    encrypted: bool = False,
+    bookmarks: tuple[tuple[str, int], ...] = (),
+    fonts: Mapping[str, tuple[str, int]] = MappingProxyType({}),
+) -> bytes:
+    """Write a small PDF by hand, a page per text.
+
+    Args:
+        pages: Their texts.
+        encrypted: Whether a password is needed.
+        bookmarks: Titles with the number of their page, from 0.
+        fonts: The fonts, ``F1`` or the bold ``F2``, and sizes of lines that are not 12 points of ``F1``.
+    """
     kids = " ".join(f"{4 + 2 * number} 0 R" for number in range(len(pages)))
     first = 4 + 2 * len(pages)  # the outline's object, its entries behind it
     outline = f"/Outlines {first} 0 R" if bookmarks else ""
@@ -33,10 +50,12 @@ def make_pdf(*pages: str, encrypted: bool = False, bookmarks: tuple[tuple[str, i
         "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     ]
     for number, text in enumerate(pages):
-        lines = "".join(f"({line}) Tj 0 -14 Td " for line in text.split("\n") if line)
-        stream = f"BT /F1 12 Tf 72 720 Td {lines}ET" if text else ""
+        shown = [(line, *fonts.get(line, ("F1", 12))) for line in text.split("\n") if line]
+        lines = "".join(f"/{font} {size} Tf ({line}) Tj 0 -{size + 2} Td " for line, font, size in shown)
+        stream = f"BT 72 720 Td {lines}ET" if text else ""
         parts.append(
-            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /F1 3 0 R >> >> "
+            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /F1 3 0 R "
+            "/F2 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica-Bold >> >> >> "
             f"/Contents {5 + 2 * number} 0 R >>"
         )
         parts.append(f"<< /Length {len(stream)} >>\nstream\n{stream}\nendstream")

@@ -75,12 +75,12 @@ def test_the_shape_of_a_log(lines, what, first):
             Document("x\n\ny", "/x/r.pdf", "PDF", page_starts=(0, 3)),
             "Document (PDF)",
             "2 pages, 2 characters each on average\n"
-            "It has no bookmarks, so its sections are not known: look for headings in the text",
+            "It has no bookmarks and no titles in larger letters, so its sections are not known",
         ),
         (
             Document("x\n\ny", "/x/r.pdf", "PDF", page_starts=(0, 3), sections=((0, 1, "One"), (3, 1, "Two"))),
             "Document (PDF)",
-            "2 pages, 2 characters each on average\n2 bookmarks: One (p. 1); Two (p. 2)",
+            "2 pages, 2 characters each on average\n2 sections: One (p. 1); Two (p. 2)",
         ),
         (Document("{}", "/x/d.json", "JSON", outline="JSON object, 0 keys"), "Document (JSON)", "JSON object, 0 keys"),
         (
