@@ -33,3 +33,8 @@ def new_msg_id() -> MsgId:
 def child_id(parent: NodeId | RunId, kind: str, number: int) -> NodeId:
     """Make the id of a node below another: readable, and unique among its siblings."""
     return NodeId(f"{parent}/{kind[0]}{number}")
+
+
+def number_of(node: NodeId) -> int:
+    """Give the number a turn or a call was made with: turns of a run that goes on with another are counted on."""
+    return int(node.rpartition("/")[2][1:])

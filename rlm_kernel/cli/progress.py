@@ -12,6 +12,7 @@ from rich.text import Text
 
 from rlm_kernel.cli.terminal import plain, shorten
 from rlm_kernel.engine.observer import Observer
+from rlm_kernel.ids import number_of
 from rlm_kernel.trace.records import one_line
 from rlm_kernel.usage import Usage, count
 
@@ -143,7 +144,7 @@ class Progress(Observer):
         elif node.kind == "turn":
             self._finish_writing()  # of a turn whose cell did not run
             self._turn = node
-            self._turns += 1
+            self._turns = number_of(node.id)
             self._prose, self._code, self._calls = Writing(), Writing(), []
             self._rule(f"turn {self._turns} · {node.model or ''}".rstrip(" ·"))
         elif node.kind == "call":

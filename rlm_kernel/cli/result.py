@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from rlm_kernel.cli.table import Column, print_table
+from rlm_kernel.ids import number_of
 from rlm_kernel.usage import Usage, count, money
 
 if TYPE_CHECKING:
@@ -132,8 +133,8 @@ def _rows(tree: Tree, run: Node, depth: int = 0) -> Iterator[Line]:
 
     yield Line(depth, _place([run]), plain(run.label), run.outcome or run.status, tree.total(run.id), _seconds([run]))
     turns = [node for node in tree.children(run.id) if node.kind == "turn"]
-    for number, turn in enumerate(turns, 1):
-        label = f"turn {number}: {plain(turn.label)}"
+    for turn in turns:
+        label = f"turn {number_of(turn.id)}: {plain(turn.label)}"
         yield Line(depth + 1, _place([turn]), label, _word(turn), tree.total(turn.id), _seconds([turn]))
         for calls in _groups(tree.children(turn.id)):
             if len(calls) == 1 and calls[0].kind == "run":

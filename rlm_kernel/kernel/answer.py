@@ -7,6 +7,8 @@ import html
 import re
 from typing import TYPE_CHECKING, Any
 
+from rlm_kernel.engine.course import runs_of, turns_of
+from rlm_kernel.ids import number_of
 from rlm_kernel.notebook.cells import RUN_MIME, RunPayload
 from rlm_kernel.notebook.harmless import harmless
 from rlm_kernel.usage import Usage, count
@@ -57,13 +59,13 @@ class Ticker:
 def live_line(tree: Tree, run: LiveRun, control: Control) -> StatusLine:
     """Say where a run stands: turn, calls, tokens, cost, what it waits for."""
     state: RunState = "running" if control.state == "idle" else control.state
-    turns = [each for each in tree.children(run.node.id) if each.kind == "turn"] if run.node else []
-    usage = tree.total(run.node.id) if run.node else Usage()
-    spent = tree.spent(run.node.id) if run.node else usage.describe()
-    parts = [HEAD[state], f"turn {max(1, len(turns))}", spent]
+    runs = [each.id for each in runs_of(tree, run.node)] if run.node else []
+    turns = [number_of(each.id) for name in runs for each in tree.children(name) if each.kind == "turn"]
+    turn, usage = max(turns, default=0), sum(map(tree.total, runs), Usage())
+    parts = [HEAD[state], f"turn {max(1, turn)}", tree.spent(*runs)]
     if control.waits_for:
         parts.append(f"waiting for {control.waits_for}")
-    return {"state": state, "text": " · ".join(parts), "turn": len(turns), "usage": usage.to_dict()}
+    return {"state": state, "text": " · ".join(parts), "turn": turn, "usage": usage.to_dict()}
 
 
 def last_line(tree: Tree, run: LiveRun) -> StatusLine:
@@ -71,11 +73,10 @@ def last_line(tree: Tree, run: LiveRun) -> StatusLine:
     node = run.node
     if node is None:
         return {"state": "ended", "text": "Ended", "turn": 0, "usage": Usage().to_dict()}
-    usage = tree.total(node.id)
-    turns = sum(1 for each in tree.children(node.id) if each.kind == "turn")
+    runs, turns = [each.id for each in runs_of(tree, node)], len(turns_of(tree, node))
     words = {"answered": "Answered", "limit": "Limit reached", "failed": "Failed", "stopped": "Stopped"}
-    text = f"{words.get(node.outcome or '', 'Ended')} · {count(turns, 'turn')} · {tree.spent(node.id)}"
-    return {"state": "ended", "text": text, "turn": turns, "usage": usage.to_dict()}
+    text = f"{words.get(node.outcome or '', 'Ended')} · {count(turns, 'turn')} · {tree.spent(*runs)}"
+    return {"state": "ended", "text": text, "turn": turns, "usage": sum(map(tree.total, runs), Usage()).to_dict()}
 
 
 class Inline:

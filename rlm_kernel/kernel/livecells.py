@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from rlm_kernel.engine.observer import Observer
-from rlm_kernel.ids import CellId, NodeId, new_cell_id
+from rlm_kernel.ids import CellId, NodeId, new_cell_id, number_of
 from rlm_kernel.kernel.answer import Inline
 from rlm_kernel.kernel.journal import LiveCell
 from rlm_kernel.kernel.keptcells import kept_cells
 from rlm_kernel.kernel.protocol import Finish, RunStart
-from rlm_kernel.notebook.cells import Place, finished, prose_id, rlm_metadata, turn_number
+from rlm_kernel.notebook.cells import Place, finished, prose_id, rlm_metadata
 
 if TYPE_CHECKING:
     from rlm_kernel.engine.executor import CellRequest
@@ -146,10 +146,9 @@ class LiveCells(Observer):
         return next((cell for cell in reversed(run.cells) if cell.turn is turn and cell.part == part), None)
 
     def _insert(self, run: LiveRun, turn: Node, part: Part) -> LiveCell:
-        number = turn_number(self._tree, turn) if self._tree else 1
         code_id = turn.cell_id or new_cell_id()
         cell_id = code_id if part == "code" else prose_id(code_id)
-        mark = rlm_metadata(turn, part, number, Place(cell_id, run.anchor))
+        mark = rlm_metadata(turn, part, number_of(turn.id), Place(cell_id, run.anchor))
         cell = LiveCell(turn, part, cell_id, mark, run.after(), run.new_msg_id(part))
         if cell.msg_id is not None:
             cell.request = _request(run.request, cell.msg_id, cell_id)

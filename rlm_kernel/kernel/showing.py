@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from rlm_kernel.errors import InputError
-from rlm_kernel.ids import CellId, NodeId, new_msg_id
+from rlm_kernel.ids import CellId, NodeId, new_msg_id, number_of
 from rlm_kernel.kernel.answer import last_line
 from rlm_kernel.kernel.journal import LiveCell, LiveRun
 from rlm_kernel.kernel.keptcells import turns_kept
 from rlm_kernel.kernel.protocol import Show
 from rlm_kernel.notebook.answer import question_outputs
-from rlm_kernel.notebook.cells import Place, finished, prose_id, rlm_metadata, turn_number
+from rlm_kernel.notebook.cells import Place, finished, prose_id, rlm_metadata
 
 if TYPE_CHECKING:
     from rlm_kernel.engine.edits import Edit
     from rlm_kernel.engine.executor import Output
+    from rlm_kernel.engine.observer import Part
     from rlm_kernel.engine.session import Session
     from rlm_kernel.kernel.desk import Desk
     from rlm_kernel.kernel.journal import Journal
@@ -139,14 +140,13 @@ class Showing:
             each.after = run.after() if each is cells[0] else [cells[0].cell_id, *run.after()]
         return cells
 
-    def _cell(self, tree: Tree, run: LiveRun, turn: Node, of: tuple[str, CellId, str]) -> LiveCell:
+    def _cell(self, tree: Tree, run: LiveRun, turn: Node, of: tuple[Part, CellId, str]) -> LiveCell:
         part, cell_id, source = of
-        number = turn_number(tree, turn)
-        mark = finished(rlm_metadata(turn, cast("object", part), number, Place(cell_id, run.anchor)), turn, tree)  # type: ignore[arg-type]
+        mark = finished(rlm_metadata(turn, part, number_of(turn.id), Place(cell_id, run.anchor)), turn, tree)
         mark["run_id"] = run.run_id
         if isinstance(kept := turn.details.get("kept"), str):
             mark["kept"] = kept
-        cell = LiveCell(turn, cast("object", part), cell_id, mark, [], None)  # type: ignore[arg-type]
+        cell = LiveCell(turn, part, cell_id, mark, [], None)
         cell.write(0, source)
         cell.unsent()
         cell.status, cell.badge, cell.stale = "ok", mark["badge"], turn.stale

@@ -6,6 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
+from rlm_kernel.engine.course import runs_of, turns_of
 from rlm_kernel.engine.evidence import citations_of, cited_text, coverage_of, read_text
 from rlm_kernel.engine.executor import Output
 from rlm_kernel.notebook.citing import cited_lines, with_marks, with_places
@@ -40,12 +41,13 @@ def seconds_text(seconds: float) -> str:
 
 
 def foot(tree: Tree, run: Node) -> str:
-    """Say what a run took: turns, calls, tokens, cost, time, models."""
-    turns = sum(1 for each in tree.children(run.id) if each.kind == "turn")
-    parts = [count(turns, "turn"), tree.spent(run.id)]
-    if run.started is not None and run.ended is not None:
-        parts.append(seconds_text(run.ended - run.started))
-    models = models_of(tree, run)
+    """Say what a run took, with those it went on with: turns, calls, tokens, cost, time, models."""
+    runs = runs_of(tree, run)
+    parts = [count(len(turns_of(tree, run)), "turn"), tree.spent(*(each.id for each in runs))]
+    seconds = [each.ended - each.started for each in runs if each.started is not None and each.ended is not None]
+    if seconds:
+        parts.append(seconds_text(sum(seconds)))
+    models = list(dict.fromkeys(name for each in runs for name in models_of(tree, each)))
     if models:
         parts.append(" + ".join(models))
     parts += filter(None, (read_text(coverage_of(run)), cited_text(citations_of(run))))

@@ -80,12 +80,6 @@ def prose_id(cell_id: CellId) -> CellId:
     return CellId(f"{cell_id[:60]}-p")
 
 
-def turn_number(tree: Tree, turn: Node) -> int:
-    """Give the place of a turn among the turns of its run, from 1 on."""
-    turns = [each.id for each in tree.children(turn.parent_id) if each.kind == "turn"]
-    return turns.index(turn.id) + 1
-
-
 def badge(number: int, usage: Usage, cached: int = 0) -> str:
     """Say in one line what a turn cost: ``turn 2 · 1,204 in · 96 out · $0.0003``."""
     calls = f" · {count(usage.calls + cached, 'call')}" if usage.calls + cached > 1 else ""

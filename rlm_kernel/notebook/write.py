@@ -6,9 +6,9 @@ import shlex
 from typing import TYPE_CHECKING
 
 from rlm_kernel.engine.parse import ReplySplitter
-from rlm_kernel.ids import CellId, new_cell_id
+from rlm_kernel.ids import CellId, new_cell_id, number_of
 from rlm_kernel.notebook.answer import question_outputs
-from rlm_kernel.notebook.cells import Place, Ran, code_cell, finished, prose_cell, rlm_metadata, turn_number
+from rlm_kernel.notebook.cells import Place, Ran, code_cell, finished, prose_cell, rlm_metadata
 from rlm_kernel.notebook.files import make_notebook, write_notebook
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def turn_cells(tree: Tree, turn: Node, result: CellResult | None, anchor: CellId
     splitter = ReplySplitter()
     splitter.feed(turn.reply)
     splitter.finish()
-    number = turn_number(tree, turn)
+    number = number_of(turn.id)
     cells: list[CellDict] = []
     if prose := splitter.prose.strip():
         cell_id = new_cell_id()

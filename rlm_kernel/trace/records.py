@@ -55,6 +55,8 @@ class NodeSummary(TypedDict):
     """Its state has changed since: a cell above it was edited and run."""
     branch: BranchMark | None
     """Run: of which it is a branch."""
+    continues: str | None
+    """Run: the one it goes on with, which ended before there was an answer."""
     kept: str | None
     """The node of another run that it was taken over from: it was neither asked nor run."""
     line: int | None
@@ -130,7 +132,7 @@ class Node:
     """What else is known of it, as JSON can say it.
 
     Run of a person: what is needed to ask the same again (settings, what the model was told); ``branch``, a
-    `BranchMark`.
+    `BranchMark`; ``continues``, the run it goes on with.
     Turn: ``told``, what its model was told beside the cell's output. Call: ``line`` and ``index``, where it was made.
     Any: ``kept``, the node it was taken over from.
     """
@@ -165,6 +167,7 @@ class Node:
             total=total.to_dict(),
             stale=self.stale,
             branch=cast("BranchMark | None", self.details.get("branch")),
+            continues=cast("str | None", self.details.get("continues")),
             kept=cast("str | None", self.details.get("kept")),
             line=cast("int | None", self.details.get("line")),
             index=cast("int | None", self.details.get("index")),

@@ -105,9 +105,10 @@ class Tree:
             waiting += self._children[each]
         return found
 
-    def spent(self, node_id: NodeId) -> str:
-        """Say in one short line what a node and everything below it took."""
-        return self._totals[node_id].describe(self.cached(node_id))
+    def spent(self, *node_ids: NodeId) -> str:
+        """Say in one short line what nodes and everything below them took."""
+        totals = (self._totals[each] for each in node_ids)
+        return sum(totals, Usage()).describe(sum(self.cached(each) for each in node_ids))
 
     def children(self, node_id: NodeId | None) -> list[Node]:
         """Give the nodes right below one, in order; the roots for ``None``."""

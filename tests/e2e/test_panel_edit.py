@@ -235,6 +235,12 @@ def test_a_run_at_its_limit_goes_on_with_a_higher_one(work: Callable[..., Work])
     at.lab.shot("raise-light")
     form.get_by_role("button", name="Raise and continue").click()
     at.wait_answer("0 whales")
+    # It is one question: turns are counted on, and what is said that it took is all of it.
+    expect(at.panel.locator(".rlm-sums")).to_contain_text("33 calls")
+    expect(at.panel.locator("[role=treeitem][data-kind=run]").nth(1)).to_contain_text("goes on")
+    expect(at.panel.locator("[role=treeitem][data-kind=turn]").nth(2).locator(".rlm-kind")).to_have_text("3")
+    assert "3 turns · 33 calls" in at.lab.cells()[1]["text"]
+    at.lab.shot("raised-light")
     assert at.lab.errors == []
 
 

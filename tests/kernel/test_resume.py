@@ -164,7 +164,8 @@ def test_continue_after_a_limit(start: Callable[[], LiveKernel], endpoint: FakeE
     assert len(endpoint.requests) == asked + 1
     assert [run["anchor_cell_id"] for run in page.of("run_start")] == ["q", "c", "c"]
     assert "Nothing to continue" in ask(page, "%rlm continue", "c").text
-    assert "1 turn" in answer(ran)
+    assert "3 turns · 43 calls" in answer(ran), "of all of it together"
+    assert page.of("finish")[-1]["badge"].startswith("turn 3 · ")
 
 
 def test_continue_with_options_after_a_stop_in_a_batch(start: Callable[[], LiveKernel], endpoint: FakeEndpoint) -> None:

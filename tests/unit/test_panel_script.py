@@ -134,6 +134,7 @@ def test_calls_of_a_batch_are_told_apart_by_what_differs(tmp_path):
 @needs_node
 def test_the_store_makes_lines_of_rows(tmp_path):
     script = f"""
+        import {{ turnNumber }} from './format.js';
         import {{ Store }} from './store.js';
         const store = new Store();
         const {{ outline }} = store;
@@ -167,7 +168,10 @@ def test_the_store_makes_lines_of_rows(tmp_path):
         const batch = store.batchFacts(store.batches.get('batch:t2:b'));
         out.batch = [batch.done, batch.failed, batch.size, batch.usage.cost_usd.toFixed(4), batch.started, batch.ended];
         out.share = store.share('k', store.rows.get('k').total).toFixed(3);
-        out.turn = store.turnNumber(store.rows.get('t2'));
+        out.turn = ['t2', 'run-1/t12'].map(id => turnNumber({{ id }}));
+        const on = {{ ...store.rows.get('r'), id: 's', continues: 'r' }};
+        out.chain = [store.chain(on), store.chain(store.rows.get('r')), store.chain({{ ...on, continues: 'gone' }})];
+        out.chain = out.chain.map(runs => runs.map(run => run.id).join());
         store.takeDelta({{ nodes: [], removed: ['k'] }});
         show('removed');
         outline.toggle('batch:t2:b', true);
@@ -187,7 +191,7 @@ def test_the_store_makes_lines_of_rows(tmp_path):
     assert (out["failures"], out["after"]) == (["c2", "k1"], "k1")
     assert out["counts"] == [2, 2, 2], "a question fails with its turn: one failure"
     assert out["batch"] == [3, 1, 3, "0.0060", 102, 105]
-    assert (out["share"], out["turn"]) == ("0.658", 2)
+    assert (out["share"], out["turn"], out["chain"]) == ("0.658", [2, 12], ["r,s", "r", "s"])
     assert out["removed"] == ["r", " t1", " t2", "  batch:t2:b +"]
     assert out["opened"] == ["r", " t1", " t2", "  batch:t2:b", "   c1", "   c2", "   c3"]
     assert out["left"] == ["c2"]

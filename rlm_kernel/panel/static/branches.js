@@ -15,7 +15,7 @@
 import { addText, codeBlock, lineDiff } from './code.js';
 import { button, el, put } from './dom.js';
 import { editWords, whyNot } from './edit.js';
-import { clean, count, line, money, statusWord, usageLine } from './format.js';
+import { clean, count, line, money, statusWord, turnNumber, usageLine } from './format.js';
 
 const EMPTY =
   'No branches yet. Choose a line of the tree, change something in its detail and run again: both runs stay.';
@@ -144,7 +144,7 @@ class BranchesView {
   /** @param {StoreType} state @param {Branch} branch */
   facts(state, branch) {
     const at = branch.at === null ? undefined : state.rows.get(branch.at);
-    const place = at ? `${at.kind === 'turn' ? `turn ${state.turnNumber(at)}` : at.kind} “${line(at.label, 50)}”` : '';
+    const place = at ? `${at.kind === 'turn' ? `turn ${turnNumber(at)}` : at.kind} “${line(at.label, 50)}”` : '';
     const made = branch.of === null ? '' : `${editWords(branch.edit)}${place ? ` at ${place}` : ''}`;
     const kept = branch.kept ? ` (${branch.kept} kept)` : '';
     const cost = branch.cost_usd === null ? 'cost unknown' : money(branch.cost_usd);

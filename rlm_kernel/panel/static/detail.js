@@ -13,7 +13,7 @@
 import { Actions } from './actions.js';
 import { button, el, put } from './dom.js';
 import { editWords } from './edit.js';
-import { clean, count, duration, line, statusWord, usageLine } from './format.js';
+import { clean, count, duration, line, statusWord, turnNumber, usageLine } from './format.js';
 import { Attempts, Code, Messages, Plain, Section, UsageTable } from './parts.js';
 import { Citations } from './passage.js';
 
@@ -143,7 +143,7 @@ class NodeDetail {
     if (!row) return;
     this.row = row;
     this.texts = state.texts;
-    const number = row.kind === 'turn' ? ` ${state.turnNumber(row)}` : '';
+    const number = row.kind === 'turn' ? ` ${turnNumber(row)}` : '';
     const kind =
       row.kind === 'run' && row.parent_id === null ? 'question' : row.kind === 'run' ? 'child run' : row.kind;
     put(this.title, `${kind}${number}: ${line(row.label, 160)}`);

@@ -65,6 +65,11 @@ export function addUsage(all, usage) {
   all.estimated ||= usage.estimated;
 }
 
+/** The number of a turn, as its id has it: those of a run that goes on with another are counted on. @param {{id: string}} turn */
+export function turnNumber(turn) {
+  return Number(turn.id.slice(turn.id.lastIndexOf('/') + 2));
+}
+
 /** @param {Iterable<Usage>} usages */
 export function sumUsage(usages) {
   const all = noUsage();

@@ -128,6 +128,8 @@ export type NodeSummary = {
   stale: boolean;
   /** Run: of which it is a branch. */
   branch: BranchMark | null;
+  /** Run: the one it goes on with, which ended before there was an answer. */
+  continues: string | null;
   /** The node of another run that it was taken over from: it was neither asked nor run. */
   kept: string | null;
   /** Call: the line of the cell that made it, from 1 on. */

@@ -9,7 +9,7 @@
 
 import { button, el, mark, put } from './dom.js';
 import { nextFailure } from './failures.js';
-import { count, duration, line, money, usageLine } from './format.js';
+import { count, duration, line, money, sumUsage, usageLine } from './format.js';
 import { makeRaise } from './raise.js';
 
 /** @type {Record<string, string>} */
@@ -96,17 +96,22 @@ function drawState(element, store, run, busy) {
   mark(element, 'data-state', busy ? state : (run?.outcome ?? 'idle'));
 }
 
-/** What a question took: its own model, and everything below it. @param {Store} store @param {Row} run */
+/** What a question took, with the runs it went on with: its own model, and everything below it.
+ * @param {Store} store @param {Row} run */
 function sumsOf(store, run) {
-  const all = `${usageLine(run.total)} · ${duration(store.elapsed(run))}`.replace(/ · $/, '');
+  const runs = store.chain(run);
+  const total = sumUsage(runs.map(each => each.total));
+  const times = runs.map(each => store.elapsed(each)).filter(each => each !== null);
+  const seconds = times.length ? times.reduce((sum, each) => sum + each) : null;
+  const all = `${usageLine(total)} · ${duration(seconds)}`.replace(/ · $/, '');
   let own = 0;
-  for (const id of store.children(run.id)) {
+  for (const id of runs.flatMap(each => store.children(each.id))) {
     const row = store.rows.get(id);
     if (row?.kind !== 'turn') continue;
     if (row.usage.cost_usd === null) return all;
     own += row.usage.cost_usd;
   }
-  const whole = run.total.cost_usd;
+  const whole = total.cost_usd;
   if (!whole || whole - own < 1e-9 || own === 0) return all;
   return `${all} · ${money(own)} its own turns, ${money(whole - own)} its calls`;
 }

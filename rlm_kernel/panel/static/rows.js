@@ -14,7 +14,7 @@
  */
 
 import { el, mark, put } from './dom.js';
-import { compact, duration, line, money, statusWord, usageLine } from './format.js';
+import { compact, duration, line, money, statusWord, turnNumber, usageLine } from './format.js';
 import { hasFailed } from './facts.js';
 
 /** Characters that all calls of a batch begin with before they are left out. */
@@ -40,10 +40,11 @@ function nodeFact(store, row) {
   const failed = hasFailed(row);
   const marks = [];
   if (row.branch) marks.push(row.branch.name ? `branch ${line(row.branch.name, 40)}` : 'branch');
+  if (row.continues) marks.push('goes on');
   if (row.kept) marks.push('kept');
   else if (row.cached) marks.push('cached');
   if (row.stale) marks.push('stale');
-  const icons = { run: row.parent_id === null ? '?' : '⤷', turn: String(store.turnNumber(row)), call: '↳' };
+  const icons = { run: row.parent_id === null ? '?' : '⤷', turn: String(turnNumber(row)), call: '↳' };
   return {
     key: row.id,
     kind: row.parent_id !== null && row.kind === 'run' ? 'child' : row.kind,

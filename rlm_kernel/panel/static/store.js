@@ -231,14 +231,13 @@ export class Store {
     return this.ancestors(id).pop() ?? this.rows.get(id) ?? null;
   }
 
-  /** The number of a turn among the turns of its run, from 1 on. @param {Row} row */
-  turnNumber(row) {
-    let number = 0;
-    for (const id of this.children(row.parent_id)) {
-      if (this.rows.get(id)?.kind === 'turn') number++;
-      if (id === row.id) break;
+  /** The runs that went on with each other up to this one, the first one first. @param {Row} run */
+  chain(run) {
+    const runs = [run];
+    for (let before = this.rows.get(run.continues ?? ''); before; before = this.rows.get(before.continues ?? '')) {
+      runs.unshift(before);
     }
-    return number;
+    return runs;
   }
 
   /** The run that was asked last. @returns {Row | null} */
