@@ -228,7 +228,7 @@ async def _converse(
     if progress is not None:
         progress.open("starting Python")
     observers = [Results(asked.results), keeping, *([progress] if progress is not None else [])]
-    executor, models = ProcessExecutor(on_published=_loading(progress, asked)), Registry()
+    executor, models = ProcessExecutor(on_published=_live(progress, asked)), Registry()
     keeping.watch(executor.history)
     pool, answers = WarmPool(executor.process), keeping.answers
     session = Session(executor, models, question.settings, observers, keeping, pool=pool, answers=answers)
@@ -254,14 +254,17 @@ async def _converse(
     return asked
 
 
-def _loading(progress: Progress | None, asked: Asked) -> Callable[[Published], None]:
-    """Make what shows how far the loading is: the lines that ``load`` writes on standard error."""
+def _live(progress: Progress | None, asked: Asked) -> Callable[[Published], None]:
+    """Make what shows how far the loading is, by the lines that ``load`` prints, and then what cells print."""
 
     def show(message: Published) -> None:
-        if progress is not None and asked.tree is None and message.content.get("name") == "stderr":
-            line = str(message.content.get("text", "")).strip()
-            if line.startswith("Loading "):
-                progress.open(line)
+        if progress is None or message.msg_type != "stream":
+            return
+        text = str(message.content.get("text", ""))
+        if asked.tree is not None:
+            progress.printed(text)
+        elif message.content.get("name") == "stderr" and text.strip().startswith("Loading "):
+            progress.open(text.strip())
 
     return show
 

@@ -30,6 +30,9 @@ GUTTER = "  │ "
 CODE_INDENT = "    "
 FINAL = ("done", "failed", "stopped")
 REFRESH = 12
+TAIL = 4
+"""Lines of what a cell has printed so far that stand below while it runs."""
+TAIL_CHARS = 2000
 
 
 class Writing:
@@ -91,6 +94,8 @@ class Progress(Observer):
         self._code = Writing()
         self._calls: list[Node] = []
         self._doing = ""
+        self._printed: str | None = None
+        """The end of what the cell that runs has printed so far; ``None`` while none runs."""
 
     def watch(self, control: Control) -> None:
         """Show what the run waits for, as the control says."""
@@ -178,11 +183,18 @@ class Progress(Observer):
         """Print the rest of what the turn wrote."""
         if node is self._turn:
             self._finish_writing()
+            self._printed = ""
+
+    def printed(self, text: str) -> None:
+        """Show what a cell prints while it runs; all it showed is printed when it has ended."""
+        if self._printed is not None:
+            self._printed = (self._printed + text)[-TAIL_CHARS:]
 
     def cell_ended(self, node: Node, result: CellResult) -> None:
         """Print the calls the cell made, and what it showed."""
         if node is not self._turn:
             return
+        self._printed = None
         self._print_calls()
         for output in result.outputs:
             self._print_output(output)
@@ -267,6 +279,10 @@ class Progress(Observer):
             parts.append(Text(CODE_INDENT) + self._colored()[-1])
         elif not self._code.text and self._prose.shown < len(self._prose.lines):
             parts.append(Text(plain(self._prose.lines[-1])))
+        lines = (self._printed or "").rstrip("\n").split("\n")[-TAIL:]
+        for line in lines if self._printed else []:
+            last = plain(line.rstrip("\r").rpartition("\r")[2])
+            parts.append(Text.assemble((f"{GUTTER}{last}", "dim"), no_wrap=True, overflow="ellipsis"))
         parts += [self._calls_line(calls) for calls in self._groups()[-4:]]
         parts.append(self._status())
         return Group(*parts)

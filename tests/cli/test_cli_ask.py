@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -290,6 +291,46 @@ def test_a_reader_that_goes_away_ends_it_quietly(environ, folder, tale, script):
     assert code == 141
     assert "Traceback" not in err
     assert "BrokenPipe" not in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a terminal of POSIX")
+def test_a_terminal_shows_what_a_cell_prints_while_it_runs(environ, folder, tale, script):
+    """Its last lines stand below, and are printed for good when it has ended."""
+    lines = "print(*range(20), sep='\\n')\nprint('5 %', end='\\r')\nprint('9 %', '\\x1b[2Jne' + 'ar', end='')\n"
+    wait = "import pathlib, time\nwhile not pathlib.Path('go-on').exists():\n    time.sleep(0.05)\n"
+    words = ["ask", "Who won?", str(tale), "--model", script(f"I wait.\n```python\n{lines}{wait}\n```", DONE)]
+    theirs, ours = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rlm_kernel", *words],
+        cwd=folder,
+        env=environ | {"COLUMNS": "80", "LINES": "40"},
+        stdin=ours,
+        stdout=subprocess.DEVNULL,
+        stderr=ours,
+    )
+    os.close(ours)
+    try:
+        shown = read_until(theirs, "near")
+        (folder / "go-on").touch()
+        after = read_until(theirs, "The whale won")
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
+        os.close(theirs)
+    assert " │ 17 │ 18 │ 19 │ 9 % near" in " ".join(CSI.sub("", shown).split())
+    assert " │ 16" in CSI.sub("", after)
+    assert "\x1b[2J" not in shown + after
+
+
+CSI = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
+
+
+def read_until(terminal: int, text: str) -> str:
+    """Read what a terminal is sent, up to a text and what came with it."""
+    got = b""
+    while text.encode() not in got:
+        got += os.read(terminal, 65_536)
+    return got.decode(errors="replace")
 
 
 def test_texts_cannot_steer_the_terminal(run_cli, tale, script):
