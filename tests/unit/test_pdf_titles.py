@@ -59,6 +59,20 @@ def test_what_makes_no_section(pages, tmp_path):
     assert "no titles in larger letters, so its sections are not known" in describe(load(path))["structure"]
 
 
+def test_letters_beyond_the_first_plane_shift_nothing(tmp_path):
+    from matplotlib.figure import Figure
+
+    figure, lines = (
+        Figure(figsize=(8, 8)),
+        ["Title \U0001d538\U0001d539", *BODY.split("\n"), "Another", *BODY.split("\n")],
+    )
+    for number, line in enumerate(lines):
+        size = 20 if line in ("Another", lines[0]) else 10
+        figure.text(0.05, 0.95 - 0.03 * number, line.replace("what", "\U0001d538"), size=size)
+    figure.savefig(tmp_path / "a.pdf")
+    assert [title for title, _ in titles(tmp_path / "a.pdf")] == [lines[0], "Another"]
+
+
 def test_the_sections_of_a_standard_are_those_of_its_page():
     pdf, page = load(real("loaders/fhs-3.0.pdf")), load(real("loaders/fhs-3.0.html"))
     found, wanted = ([" ".join(s.title.split()) for s in each.sections] for each in (pdf, page))

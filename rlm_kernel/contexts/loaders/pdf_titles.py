@@ -88,14 +88,14 @@ class Letters:
         """Look at a page, of which ``text`` is the text as PDFium gives it."""
         at = 0
         for line in text.split("\r\n"):
-            letters = [at + index for index, char in enumerate(line) if char.isalnum()]
-            if len(letters) > 1 and any(char.isalpha() for char in line):
-                # A large first letter does not make a title, nor does one large word.
-                ends = letters[0], letters[-1]
+            letters = [index for index, char in enumerate(line) if char.isalnum()]
+            # A large first letter does not make a title, nor does one large word.
+            ends = [_place(text_page, at + _units(line[:index])) for index in (letters[:1] + letters[1:][-1:])]
+            if len(ends) > 1 and -1 not in ends and any(char.isalpha() for char in line):
                 size = min(_size(text_page, index) for index in ends)
                 bold = len(line) <= _LONGEST and all(_is_bold(text_page, index) for index in ends)
                 self._lines.append(_Line(page, line.strip(), size, bold, text_page.get_charbox(ends[0], loose=True)[3]))
-            at += len(line) + 2
+            at += _units(line) + 2
 
     def titles(self) -> list[Title]:
         """Give the titles in reading order; none where letters do not tell them."""
@@ -122,9 +122,22 @@ class Letters:
         ][:_MAX_TITLES]
 
 
+def _units(text: str) -> int:
+    """Count as PDFium counts, in UTF-16."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
+
+
+def _place(text_page: PdfTextPage, at: int) -> int:
+    """Give which of the page's characters stands at this place of its text, which leaves some out."""
+    import pypdfium2.raw as pdfium  # type: ignore[import-untyped]
+
+    index: int = pdfium.FPDFText_GetCharIndexFromTextIndex(text_page, at)
+    return index
+
+
 def _size(text_page: PdfTextPage, index: int) -> float:
     """Give the size of a letter as it stands on the page, in points, rounded to a half."""
-    import pypdfium2.raw as pdfium  # type: ignore[import-untyped]
+    import pypdfium2.raw as pdfium
 
     matrix = pdfium.FS_MATRIX()
     pdfium.FPDFText_GetMatrix(text_page, index, matrix)
