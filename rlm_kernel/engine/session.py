@@ -331,6 +331,9 @@ class Session(Rerunning):
             details |= {"branch": branch.mark()}
         model, sub = settings.model or self._models.default_root(), self._sub_model(settings)
         details |= {MODELS: {"root": model, "sub": sub}}
+        for name in (model, sub):
+            if self._models.endpoint_of(name) is None:
+                self._models.resolve(name)  # a script that cannot be read is no question yet
         self._leave()
         self.here = None
         node = self._add_run(question, question, cell_id, details)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from rlm_kernel.messages import FinishReason, ModelRequest, OnText
 
+REMEDY = "A scripted model is named by the path of a JSON file with `root`, a list of replies."
 Sub = str | Mapping[str, str] | Callable[[str], str]
 """Answers of the sub-model: one text; the first pattern found in the prompt; or a function of the prompt."""
 
@@ -62,9 +63,9 @@ class ScriptedModel:
         try:
             content = json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
         except OSError as error:
-            raise InputError(f"The script {path} cannot be read: {error.strerror or error}.") from error
+            raise InputError(f"The script {path} cannot be read: {error.strerror or error}.", REMEDY) from error
         except ValueError as error:
-            raise InputError(f"The script {path} is not valid JSON: {error}.") from error
+            raise InputError(f"The script {path} is not valid JSON: {error}.", REMEDY) from error
         return _from_content(content, str(path))
 
     async def complete(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:

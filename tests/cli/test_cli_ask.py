@@ -179,12 +179,16 @@ def test_standard_input(environ, folder, script):
         (["Who?", "missing.txt", "--max-cost", "much"], "--max-cost"),
         (["Who?", "missing.txt", "--max-turns", "0"], "--max-turns"),
         (["Who?", "binary.txt"], "binary.txt"),
+        (["Who?", "plain.txt", "--model", "scripted:no.json"], "the path of a JSON file with `root`"),
+        (["Who?", "plain.txt", "--sub-model", "scripted:no.json"], "no.json cannot be read"),
         (["Who?", "binary.txt", "--notebook", "out.txt"], ".ipynb"),
         (["Who?", "binary.txt", "--notebook", "no/where.ipynb"], "folder"),
     ],
 )
 def test_what_cannot_be_used_is_one_line_and_code_2(run_cli, folder, words, expected):
     (folder / "binary.txt").write_bytes(bytes(range(256)) * 20)
+    if "plain.txt" in words:
+        (folder / "plain.txt").write_text("A tale of ships.")
     done = run_cli("ask", "--quiet", "--json", *words)
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""

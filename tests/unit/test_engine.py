@@ -430,11 +430,13 @@ async def test_a_reply_that_is_withheld_fails_the_run() -> None:
     assert (run.outcome, run.error) == ("failed", "The endpoint withheld the root model's reply.")
 
 
-async def test_a_model_that_cannot_be_found_fails_the_run() -> None:
-    talk = Session(InlineExecutor(), Registry({}), Settings(model="scripted:/nowhere.json"))
-    run = await talk.ask("q")
-    assert run.outcome == "failed"
-    assert "/nowhere.json" in str(run.error)
+@pytest.mark.parametrize("settings", [{"model": "scripted:/nowhere.json"}, {"sub_model": "scripted:/nowhere.json"}])
+async def test_a_script_that_cannot_be_read_is_told_before_anything_is_asked(settings: dict[str, str]) -> None:
+    talk = Session(InlineExecutor(), Registry({}), Settings(**settings))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"/nowhere\.json cannot be read"):
+        await talk.ask("q")
+    assert list(talk.tree) == []
+    assert talk.control.state == "idle"
 
 
 async def test_a_bug_of_a_model_ends_the_run_and_is_raised() -> None:
