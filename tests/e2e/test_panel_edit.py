@@ -134,7 +134,19 @@ def compare_and_name(at: Work) -> None:
     compared.get_by_role("button", name="Close").click()
     branch.get_by_role("button", name="Name…").click()
     branch.locator("input").fill("politely")
-    at.page.keyboard.press("Enter")
+    # What the kernel says of the branches meanwhile takes nothing away: not what was written, not the focus, no button.
+    before = branch.element_handle()
+    trunk = at.panel.locator(".rlm-branch").nth(0).element_handle()
+    ask_again = "document.querySelector('.rlm-panel .rlm-branch .rlm-branch-name').click()"
+    at.page.evaluate(f"() => {{ {ask_again} }}")
+    at.panel.locator("[role=treeitem][aria-selected=true][data-kind=run]").wait_for()
+    at.page.wait_for_timeout(500)
+    expect(branch.locator("input")).to_have_value("politely")
+    assert at.page.evaluate(
+        "rows => rows.every((row, at) => row === document.querySelectorAll('.rlm-panel .rlm-branch')[at])",
+        [trunk, before],
+    )
+    branch.locator("input").press("Enter")
     at.panel.locator(".rlm-branch", has_text="politely").wait_for()
 
 

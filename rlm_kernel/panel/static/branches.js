@@ -36,7 +36,9 @@ class BranchesView {
     this.branches = [];
     this.root = '';
     this.asked = '';
-    this.drawn = '';
+    /** What is drawn, by branch. @type {Map<string, {sign: string, open: string, row: HTMLElement}>} */
+    this.rows = new Map();
+    this.opened = false;
     /** The branch whose name, deletion or comparison is being chosen: [what, id]. @type {[string, string]} */
     this.open = ['', ''];
     this.empty = el('p', { class: 'rlm-empty-view' }, EMPTY);
@@ -63,7 +65,6 @@ class BranchesView {
     if (message.branches.some(each => each.current && each.id === this.switching)) this.switching = '';
     this.waits = false;
     this.problem.hidden = true;
-    this.drawn = '';
   }
 
   /** @param {import('./generated').ProblemMessage} problem */
@@ -92,13 +93,37 @@ class BranchesView {
     }
     const mine = this.branches.some(each => each.id === this.root) ? this.branches : [];
     this.empty.hidden = mine.length > 1;
-    const why = whyNot(state);
-    const drawn = JSON.stringify([mine, this.open, why]);
-    if (drawn === this.drawn) return;
-    this.drawn = drawn;
-    this.list.replaceChildren(...(mine.length > 1 ? mine.map(each => this.row(state, each, mine, why)) : []));
+    this.draw(state, mine.length > 1 ? mine : []);
     if (mine.length < 2) this.compared.replaceChildren();
-    /** @type {HTMLElement | null} */ (this.list.querySelector('[data-first]'))?.focus();
+    if (this.opened) /** @type {HTMLElement | null} */ (this.list.querySelector('[data-first]'))?.focus();
+    this.opened = false;
+  }
+
+  /**
+   * Draw only what has changed: a row that is made anew loses the press of a button, and what was written in its form.
+   *
+   * @param {StoreType} state
+   * @param {Branch[]} branches
+   */
+  draw(state, branches) {
+    const why = whyNot(state);
+    const had = document.activeElement;
+    const known = this.rows;
+    this.rows = new Map();
+    branches.forEach((branch, at) => {
+      const before = known.get(branch.id);
+      const open = this.open[1] === branch.id ? this.open[0] : '';
+      const label = state.rows.get(branch.at ?? '')?.label;
+      const sign = JSON.stringify([branch, open, why, label]);
+      const form = before && open && before.open === open ? before.row.lastElementChild : null;
+      const row = before?.sign === sign ? before.row : this.row(state, branch, form ?? this.foot(branch, open, why));
+      this.rows.set(branch.id, { sign, open, row });
+      const there = this.list.children[at];
+      if (!there) this.list.append(row);
+      else if (there !== row) there.replaceWith(row);
+    });
+    while (this.list.children.length > branches.length) this.list.lastElementChild?.remove();
+    if (had instanceof HTMLElement && had !== document.activeElement && this.list.contains(had)) had.focus();
   }
 
   /** Rows have changed: after a switch that may mean that Python's state is another run's. */
@@ -112,21 +137,20 @@ class BranchesView {
     return JSON.stringify([this.root, state.phase, runs.map(row => [row?.id, row?.outcome, row?.branch?.name])]);
   }
 
-  /** @param {StoreType} state @param {Branch} branch @param {Branch[]} all @param {string} why */
-  row(state, branch, all, why) {
-    const [what, id] = this.open;
-    const row = el(
-      'li',
-      { class: 'rlm-branch', data: { branch: branch.id } },
-      this.head(branch),
-      this.facts(state, branch)
-    );
+  /** @param {StoreType} state @param {Branch} branch @param {Element} foot */
+  row(state, branch, foot) {
+    const attrs = { class: 'rlm-branch', data: { branch: branch.id } };
+    const row = el('li', attrs, this.head(branch), this.facts(state, branch), foot);
     if (branch.current) row.setAttribute('aria-current', 'true');
-    if (id === branch.id && what === 'name') row.append(this.nameForm(branch));
-    else if (id === branch.id && what === 'delete') row.append(this.deleteForm(branch));
-    else if (id === branch.id && what === 'compare') row.append(this.compareForm(branch, all));
-    else row.append(this.buttons(branch, why));
     return row;
+  }
+
+  /** The form that is open, else the buttons. @param {Branch} branch @param {string} open @param {string} why */
+  foot(branch, open, why) {
+    if (open === 'name') return this.nameForm(branch);
+    if (open === 'delete') return this.deleteForm(branch);
+    if (open === 'compare') return this.compareForm(branch, this.branches);
+    return this.buttons(branch, why);
   }
 
   /** @param {Branch} branch */
@@ -185,6 +209,7 @@ class BranchesView {
   /** @param {string} what @param {string} id */
   toggle(what, id) {
     this.open = [what, id];
+    this.opened = what !== '';
     this.problem.hidden = true;
     this.ctx.later();
   }
