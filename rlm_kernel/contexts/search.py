@@ -34,11 +34,17 @@ KEEP_BYTES = 4 << 30
 SAY_AFTER = 1.0
 """Seconds after which a person is told that an index is made."""
 _WORDS = re.compile(r'"([^"]+)"|(\w+\*?)')
+_UNSPACED = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+"""Letters of scripts that write no spaces between words: each is a word of the index."""
+_LETTER = re.compile(f"([{_UNSPACED}])")
+_LETTERS = re.compile(f"([{_UNSPACED}]+)")
 _ELSEWHERE = f"Free some space, or set {VARIABLE} to a folder on a larger disk."
 _SCHEMA = (
     "CREATE TABLE places (id INTEGER PRIMARY KEY, start INTEGER NOT NULL, length INTEGER NOT NULL)",
     "CREATE VIRTUAL TABLE words USING fts5(text, content='', tokenize='unicode61 remove_diacritics 2')",
 )
+_FORM = b"2"
+"""Changes when what an index holds does: one of another form is not used."""
 _FAST = ("PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF", "PRAGMA temp_store=MEMORY")
 
 _indexes: dict[str, sqlite3.Connection] = {}
@@ -74,7 +80,8 @@ def search_ranked(text: str | Text, query: str, k: int = 10) -> list[Passage]:
     """Give the passages that fit a query best, the best first.
 
     Words need not stand together; ``"a phrase"`` must, ``rai*`` is the beginning of a word. A passage with rare words
-    of the query, and with more of them, comes first (BM25). Case and accents make no difference.
+    of the query, and with more of them, comes first (BM25). Case and accents make no difference. Chinese and Japanese
+    are looked up by pairs of letters that follow one another, as they do not write where a word ends.
 
     Args:
         text: What is searched.
@@ -85,7 +92,7 @@ def search_ranked(text: str | Text, query: str, k: int = 10) -> list[Passage]:
         InputError: There is no word in the query.
         ContextError: The index cannot be made; nothing is left of it.
     """
-    terms = [f'"{phrase}"' if phrase else _term(word) for phrase, word in _WORDS.findall(query)]
+    terms = [term for phrase, word in _WORDS.findall(query) for term in ([_quoted(phrase)] if phrase else _terms(word))]
     if not terms:
         raise InputError(f"There is no word to look for in {query!r}.", "Give words, as in search_ranked('late fee').")
     if k < 1:
@@ -103,8 +110,23 @@ def search_ranked(text: str | Text, query: str, k: int = 10) -> list[Passage]:
     ]
 
 
-def _term(word: str) -> str:
-    return f'"{word[:-1]}"*' if word.endswith("*") else f'"{word}"'
+def _terms(word: str) -> list[str]:
+    found: list[str] = []
+    for part in filter(None, _LETTERS.split(word.rstrip("*"))):
+        pairs = [part[at : at + 2] for at in range(len(part) - 1)] if _LETTERS.fullmatch(part) else []
+        found += [_quoted(each) for each in pairs or [part]]
+    if word.endswith("*"):
+        found[-1] += "*"
+    return found
+
+
+def _quoted(words: str) -> str:
+    return f'"{_parted(words)}"'
+
+
+def _parted(text: str) -> str:
+    """Give a text as it is indexed: the letters of scripts without spaces stand apart."""
+    return text if text.isascii() else _LETTER.sub(r" \1 ", text)
 
 
 def _index(text: str | Text) -> sqlite3.Connection:
@@ -130,7 +152,7 @@ def _index(text: str | Text) -> sqlite3.Connection:
 
 
 def _key(text: str | Text) -> str:
-    digest = blake2b(digest_size=16)
+    digest = blake2b(digest_size=16, person=_FORM)
     if isinstance(text, Text):
         digest.update(repr((text.path, text.stamp)).encode())
     else:
@@ -302,7 +324,8 @@ def _fill(connection: sqlite3.Connection, text: str | Text) -> None:
 
 def _put(connection: sqlite3.Connection, batch: list[tuple[int, int, int, str]]) -> None:
     connection.executemany("INSERT INTO places VALUES (?, ?, ?)", ((row[0], row[1], row[2]) for row in batch))
-    connection.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", ((row[0], row[3]) for row in batch))
+    texts = ((number, _parted(passage)) for number, _, _, passage in batch)
+    connection.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", texts)
     batch.clear()
 
 

@@ -58,6 +58,21 @@ def test_phrases_and_beginnings_of_words() -> None:
     assert len(search_ranked(text, "river stone", 5)) == 5
 
 
+def test_scripts_without_spaces() -> None:
+    """Chinese and Japanese words are found within their sentences, also beside Latin ones."""
+    lines = ["川辺の石の塔には冬の手紙がある。" * 3, "市場の窓から港が見える。" * 3, "花园的蜡烛在窗前。" * 3] * 400
+    lines[500] = "東京タワーの高さは333メートルで、1958年にPython協会が測った。"
+    lines[700] = "图书馆的滞纳金是十一先令。"
+    text = "\n".join(lines)
+
+    for query in ("東京タワー", "東京タワーの高さ", '"高さは333メートル"', "Python 協会", "1958"):
+        assert "東京タワー" in search_ranked(text, query, 1)[0], query
+    for query in ("滞纳金", "图书馆", "金"):
+        assert "滞纳金" in search_ranked(text, query, 1)[0], query
+    assert search_ranked(text, "京東") == []
+    assert "港が見える" in search_ranked(text, "港が見*")[0]
+
+
 @pytest.mark.parametrize("query", ["", "  ", '""', "-?!"])
 def test_a_query_without_a_word_is_refused(query: str) -> None:
     with pytest.raises(InputError, match="no word"):
