@@ -69,6 +69,10 @@ export class RunBar extends Widget {
       cancelled: () => this._closeLine()
     });
     this._line.hidden = true;
+    this._look = button({
+      label: 'Show what waits',
+      pressed: () => this._waitingCell && this._actions.show(this._waitingCell)
+    });
     this._pending.setAttribute('role', 'status');
     const { pause, resume, step, stop } = this._buttons;
     const buttons = span('rlm-RunBar-buttons');
@@ -177,9 +181,8 @@ export class RunBar extends Widget {
   /** Said aloud only where it matters: a new state or a new turn, not each token. */
   private _announce(run: BarState['run']): void {
     const cell = run?.waitingCell ?? null;
-    this._look.replaceChildren(
-      ...(cell ? [button({ label: 'Show what waits', pressed: () => this._actions.show(cell) })] : [])
-    );
+    this._waitingCell = cell;
+    this._look.hidden = !cell;
     const said = run ? `${STATES[run.state]}${run.turn ? `, turn ${run.turn}` : ''}` : '';
     if (said !== this._said) {
       this._said = said;
@@ -194,7 +197,8 @@ export class RunBar extends Widget {
   private _goOn: HTMLButtonElement;
   private _text = span('rlm-RunBar-text');
   private _live = span('rlm-visuallyHidden');
-  private _look = span('rlm-RunBar-look');
+  private _look: HTMLButtonElement;
+  private _waitingCell: string | null = null;
   private _pending = span('rlm-RunBar-steers');
   private _boxes = document.createElement('div');
   private _line: HTMLDivElement;

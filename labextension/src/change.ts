@@ -30,7 +30,8 @@ export async function askForChange(change: Change): Promise<EditDict | null> {
   const result = await showDialog({
     title: change.title,
     body,
-    focusNodeSelector: change.asks ? '.rlm-Change-field' : undefined,
+    // Not the button: it is off until the price is known, and the keys are the dialog's from the first moment.
+    focusNodeSelector: change.asks ? '.rlm-Change-field' : '.rlm-Change-quote',
     buttons: [
       Dialog.cancelButton(),
       Dialog.okButton({ label: change.stops ? 'Stop the run, then run again' : 'Run again' })
@@ -51,6 +52,7 @@ class ChangeForm extends Widget implements Dialog.IBodyWidget<EditDict> {
       this.node.append(label);
     }
     this._text.className = 'rlm-Change-quote';
+    this._text.tabIndex = -1;
     this._text.setAttribute('role', 'status');
     this._text.setAttribute('aria-live', 'polite');
     // Lab's dialog keeps its button off while a field of it is not valid: this one is, once the price is known.
@@ -84,6 +86,9 @@ class ChangeForm extends Widget implements Dialog.IBodyWidget<EditDict> {
       (this._field as HTMLElement).onkeydown = event => this._onKey(event);
     }
     // The dialog listens to its fields only after they are attached.
+    if (this._accept) {
+      this._accept.disabled = true;
+    }
     this._timer = window.setTimeout(() => this._ask());
   }
 
@@ -110,8 +115,7 @@ class ChangeForm extends Widget implements Dialog.IBodyWidget<EditDict> {
   private _open(text: string): void {
     this._text.textContent = text;
     this._setGate('open');
-    const focused = document.activeElement;
-    if (!this._field || focused === document.body) {
+    if (!this._field || document.activeElement === document.body) {
       this._accept?.focus();
     }
   }

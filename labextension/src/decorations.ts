@@ -11,6 +11,7 @@ import { PanelLayout } from '@lumino/widgets';
 import { Badge } from './badge';
 import { BarState, RunBar } from './bar';
 import { isModelCell, rlmOf } from './document';
+import { keepPresses } from './elements';
 import { isEdited } from './marks';
 import { tellFault } from './rerun';
 import type { Run } from './runs';
@@ -29,6 +30,7 @@ export class Decorations implements IDisposable {
     private _menu: (x: number, y: number) => void
   ) {
     this.decisions = new Decisions(_session);
+    keepPresses(_session.panel.node);
     _session.runs.changed.connect(this.schedule, this);
     _session.undones.changed.connect(this.schedule, this);
     void _session.panel.context.ready.then(() => {

@@ -2,6 +2,9 @@
  * Small pieces of page: all text of others goes in as text, never as markup.
  */
 
+/** A pointer that moved no further has pressed, not dragged. */
+const STILL_PX = 8;
+
 export function span(name: string, text = ''): HTMLSpanElement {
   const node = document.createElement('span');
   node.className = name;
@@ -34,6 +37,34 @@ export function button({ label, pressed, name = '', title = '' }: ButtonOptions)
     }
   };
   return node;
+}
+
+/** A press counts for the button where it began, though what is written meanwhile has moved that from under the pointer. */
+export function keepPresses(root: HTMLElement): void {
+  let begun: { on: HTMLElement; x: number; y: number } | null = null;
+  root.addEventListener(
+    'pointerdown',
+    ({ target, button, clientX: x, clientY: y }) => {
+      const on = button === 0 && target instanceof Element ? target.closest<HTMLElement>('.rlm-Button') : null;
+      begun = on && { on, x, y };
+    },
+    true
+  );
+  root.addEventListener(
+    'click',
+    event => {
+      const press = event.isTrusted && begun;
+      if (!press || press.on.contains(event.target as Node)) {
+        return;
+      }
+      begun = null;
+      if (press.on.isConnected && Math.hypot(event.clientX - press.x, event.clientY - press.y) <= STILL_PX) {
+        event.stopPropagation();
+        press.on.click();
+      }
+    },
+    true
+  );
 }
 
 export interface LineOptions {

@@ -1,6 +1,6 @@
 /**
  * Keeps the model's newest cell in view while the person is at the end of the run, brings the answer into view then, and
- * leaves the view alone otherwise.
+ * leaves the view alone otherwise. While the pointer is pressed nothing moves: the press would end on something else.
  */
 
 import type { NotebookPanel } from '@jupyterlab/notebook';
@@ -12,6 +12,7 @@ import { NotebookDocument, isModelCell } from './document';
 const SLACK = 48;
 const MARGIN = 16;
 const GESTURES = ['wheel', 'touchmove', 'pointerup', 'keyup'] as const;
+const RELEASES = ['pointerup', 'pointercancel'] as const;
 
 export class Follow implements IDisposable {
   constructor(
@@ -20,6 +21,10 @@ export class Follow implements IDisposable {
   ) {
     for (const gesture of GESTURES) {
       this._outer.addEventListener(gesture, this._onGesture, { passive: true });
+    }
+    this._outer.addEventListener('pointerdown', this._onPress, true);
+    for (const release of RELEASES) {
+      window.addEventListener(release, this._onRelease, true);
     }
   }
 
@@ -36,14 +41,9 @@ export class Follow implements IDisposable {
   /** This cell grew: show its end, if the person is there. */
   grown(cellId: string): void {
     this._last = cellId;
-    if (!this._on || this._scheduled || this._writesElsewhere()) {
-      return;
+    if (this._on && !this._writesElsewhere()) {
+      this._move(() => this._reveal(this._last));
     }
-    this._scheduled = true;
-    requestAnimationFrame(() => {
-      this._scheduled = false;
-      this._reveal(this._last);
-    });
   }
 
   /** The run is over: its answer stands at its question, so whoever has followed the working is taken back there. */
@@ -51,7 +51,7 @@ export class Follow implements IDisposable {
     const follows = this._on && !this._writesElsewhere();
     this._on = false;
     if (follows && anchorId) {
-      requestAnimationFrame(() => this._back(anchorId));
+      this._move(() => this._back(anchorId));
     }
   }
 
@@ -60,6 +60,24 @@ export class Follow implements IDisposable {
     this._on = false;
     for (const gesture of GESTURES) {
       this._outer.removeEventListener(gesture, this._onGesture);
+    }
+    this._outer.removeEventListener('pointerdown', this._onPress, true);
+    for (const release of RELEASES) {
+      window.removeEventListener(release, this._onRelease, true);
+    }
+  }
+
+  /** With the next frame, or when the pointer is released. */
+  private _move(move: () => void): void {
+    this._next = move;
+    if (!this._frame) {
+      this._frame = requestAnimationFrame(() => {
+        this._frame = 0;
+        if (!this._pressed) {
+          this._next?.();
+          this._next = null;
+        }
+      });
     }
   }
 
@@ -113,6 +131,18 @@ export class Follow implements IDisposable {
     return this._panel.content.outerNode;
   }
 
+  private _onPress = (event: PointerEvent): void => {
+    // The release of a scroll bar is not told.
+    this._pressed = event.button === 0 && event.target !== this._outer;
+  };
+
+  private _onRelease = (): void => {
+    this._pressed = false;
+    if (this._next) {
+      this._move(this._next);
+    }
+  };
+
   private _onGesture = (): void => {
     // After the gesture has moved the view.
     setTimeout(() => {
@@ -124,6 +154,8 @@ export class Follow implements IDisposable {
 
   private _on = false;
   private _last: string | null = null;
-  private _scheduled = false;
+  private _next: (() => void) | null = null;
+  private _frame = 0;
+  private _pressed = false;
   private _isDisposed = false;
 }

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.e2e.conftest import Json, Lab, LabPage
 
@@ -130,10 +131,8 @@ def test_whoever_follows_the_working_is_brought_back_to_the_answer(
 ) -> None:
     """The newest cell stays in view while the model works, and the answer is in view when it is there."""
     go_on = lab.root / "go-on"
-    go_on.unlink(missing_ok=True)
     long = [cell(f"for n in range(40):\n    print({name!r}, n)") for name in ("first", "second")]
-    hold = cell(f"import pathlib, time\nwhile not pathlib.Path({str(go_on)!r}).exists():\n    time.sleep(0.05)")
-    page = notebook(SETUP, question(script(*long, hold, DONE)), "")
+    page = notebook(SETUP, question(script(*long, held_by(go_on), DONE)), "")
     page.run_cell(0)
     page.run_cell(1, wait=False)
     asked = page.page.locator(".jp-Notebook .jp-CodeCell").nth(1)
@@ -143,6 +142,36 @@ def test_whoever_follows_the_working_is_brought_back_to_the_answer(
     page.wait_idle()
     expect(asked.locator(".jp-InputArea")).to_be_in_viewport()
     expect(asked.get_by_text("The lamp is green.")).to_be_in_viewport()
+    assert page.errors == []
+
+
+def held_by(path: Path) -> str:
+    """A cell that runs until there is this file."""
+    path.unlink(missing_ok=True)
+    return cell(f"import pathlib, time\nwhile not pathlib.Path({str(path)!r}).exists():\n    time.sleep(0.05)")
+
+
+def test_nothing_moves_under_a_pressed_pointer(
+    lab: Lab, notebook: Callable[..., LabPage], script: Callable[..., str]
+) -> None:
+    """A button that is held while the model's cells grow out of sight is pressed when it is released."""
+    go_on = lab.root / "go-on"
+    long = cell("\n".join(f"lamp_{number} = {number}" for number in range(90)))
+    page = notebook(SETUP, question(script(held_by(go_on), long, cell("time.sleep(60)"), DONE)), "")
+    page.run_cell(0)
+    page.run_cell(1, wait=False)
+    page.wait_model_cells(2)
+    box = page.page.locator(".rlm-RunBar-stop").bounding_box()
+    assert box
+    page.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.page.mouse.down()
+    go_on.touch()
+    page.wait_model_cells(6)
+    newest = page.page.locator(".rlm-Cell").last
+    expect(newest).not_to_be_in_viewport()
+    page.page.mouse.up()
+    page.wait_idle()
+    expect(page.page.locator(".rlm-RunBar")).to_contain_text("Stopped")
     assert page.errors == []
 
 

@@ -7,8 +7,12 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from playwright.async_api import expect
+
 from benchmarks.panel import FLAGS, PagePanel, fill, make_session, measure, open_page
+from rlm_kernel.ids import NodeId
 from rlm_kernel.panel.assets import script, style
+from rlm_kernel.trace.records import Node
 from rlm_kernel.usage import Usage
 from tests.e2e.conftest import SHOTS
 
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from playwright.async_api import Browser, Page
+
+    from rlm_kernel.engine.session import Session
 
 OPEN = "([script, style]) => window.open_panel(script, style)"
 OVER = "() => { const frame = document.querySelector('.rlm-frame'); return frame.scrollWidth - frame.clientWidth; }"
@@ -118,6 +124,57 @@ def test_it_fits_a_sidebar_and_a_wide_cell(chromium: str) -> None:
                     assert "\x1b" not in label
                     assert await page.locator(".rlm-panel img, .rlm-panel script").count() == 0
                 panel.close()
+
+    asyncio.run(look())
+
+
+def add_turns(session: Session, root: Node, numbers: range) -> list[Node]:
+    """Put turns below a question that lasts."""
+    turns = [
+        Node(NodeId(f"run-1/t{number}"), root.run_id, root.id, "turn", f"lamp_{number} = {number}", "done")
+        for number in numbers
+    ]
+    for turn in turns:
+        session.tree.add(turn)
+    return turns
+
+
+def test_a_press_is_for_the_line_where_it_began(chromium: str) -> None:
+    """New lines come while the mouse is pressed, and the tree follows them."""
+
+    async def look() -> None:
+        session = make_session()
+        root = fill(session, 1)
+        add_turns(session, root, range(60))
+        panel = PagePanel(session)
+        async with started(chromium) as browser, shown(browser, panel) as page:
+            tree = page.locator(".rlm-tree")
+            await tree.evaluate("tree => { tree.scrollTop = tree.scrollHeight; }")
+            box = await page.get_by_role("treeitem", name="lamp_50 =").bounding_box()
+            assert box is not None
+            await page.mouse.move(box["x"] + 80, box["y"] + box["height"] / 2)
+            await page.mouse.down()
+            for turn in add_turns(session, root, range(60, 70)):
+                panel.node_changed(session.tree, turn)
+            await expect(page.get_by_role("treeitem", name="lamp_69 =")).to_be_in_viewport()
+            await page.mouse.up()
+            chosen = page.locator("[role=treeitem][aria-selected=true]")
+            await expect(chosen).to_contain_text("lamp_50 =")
+            await chosen.hover()
+            await page.mouse.down()
+            await page.mouse.move(box["x"] + 80, box["y"] - 60, steps=3)
+            await page.mouse.up()
+            await page.wait_for_timeout(200)
+            await expect(chosen).to_contain_text("lamp_50 =")
+            # A button that is pushed down by what comes above it.
+            copy = page.locator(".rlm-menubox button").first
+            await copy.hover()
+            await page.mouse.down()
+            await page.evaluate("""() => document.querySelector('.rlm-head').prepend(
+              Object.assign(document.createElement('div'), { style: 'height: 60px' }))""")
+            await page.wait_for_timeout(100)
+            await page.mouse.up()
+            await expect(copy).to_have_attribute("aria-expanded", "true")
 
     asyncio.run(look())
 

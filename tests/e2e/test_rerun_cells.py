@@ -84,6 +84,38 @@ def confirm(page: LabPage, *said: str) -> None:
     page.wait_idle()
 
 
+WATCH_DIALOG = """() => {
+  window.seen = [];
+  new MutationObserver(() => {
+    const accept = document.querySelector('.jp-Dialog .jp-mod-accept');
+    const quote = document.querySelector('.jp-Dialog .rlm-Change-quote');
+    if (quote) {
+      const keys = document.querySelector('.jp-Dialog').contains(document.activeElement);
+      window.seen.push({ text: quote.textContent, off: accept.disabled, keys });
+    }
+  }).observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true });
+}"""
+
+
+def test_nothing_can_be_run_again_before_its_price_is_known(
+    notebook: Callable[..., LabPage], script: Callable[..., str]
+) -> None:
+    """The button is off from the first moment, and the keys are the dialog's all the time: Escape closes it."""
+    page = asked(notebook, script(*FIRST, done("red")))
+    page.page.evaluate(WATCH_DIALOG)
+    widget(page, "lamps += 1").get_by_role("button", name="Re-run from here").click()
+    expect(page.page.locator(f"{DIALOG} .jp-mod-accept")).to_be_focused()
+    seen = page.page.evaluate("() => window.seen")
+    unknown = [each for each in seen if not each["text"] or "Working out" in each["text"]]
+    assert unknown
+    assert all(each["off"] for each in unknown)
+    assert all(each["keys"] for each in unknown[1:])
+    assert not seen[-1]["off"]
+    page.page.keyboard.press("Escape")
+    page.page.wait_for_selector(DIALOG, state="detached")
+    assert page.errors == []
+
+
 @pytest.mark.parametrize("app", ["lab", "notebook"])
 def test_an_edited_cell_runs_again_from_where_it_stands(
     app: str, notebook: Callable[..., LabPage], script: Callable[..., str]

@@ -61,6 +61,7 @@ class BatchDetail {
     this.title = el('h3', { class: 'rlm-title' });
     this.facts = el('p', { class: 'rlm-facts' });
     this.failures = el('ul', { class: 'rlm-failed-list' });
+    this.more = el('li', { hidden: true });
     this.element = el('div', { class: 'rlm-detail' }, this.title, this.facts, this.failures);
     this.drawn = '';
   }
@@ -74,19 +75,20 @@ class BatchDetail {
     const words = [facts.word, line(facts.model, 60), usageLine(facts.usage), duration(state.elapsed(facts))];
     put(this.facts, words.filter(Boolean).join(' · '));
     const failed = group.ids.filter(id => state.failed.has(id));
-    const drawn = failed.join();
-    if (drawn === this.drawn) return;
-    this.drawn = drawn;
-    this.failures.replaceChildren(
-      ...failed.slice(0, 20).map(id => {
-        const row = state.rows.get(id);
-        const open = button(line(row?.label ?? '', 80), () => this.ctx.choose(id, { reveal: true }), {
-          class: 'rlm-link'
-        });
-        return el('li', {}, open, ` ${line(row?.error ?? '', 160)}`);
-      })
-    );
-    if (failed.length > 20) this.failures.append(el('li', {}, `and ${count(failed.length - 20, 'more failure')}`));
+    const first = failed.slice(0, 20);
+    const drawn = first.join();
+    if (drawn !== this.drawn) {
+      this.drawn = drawn;
+      this.failures.replaceChildren(...first.map(id => this.failure(state.rows.get(id), id)), this.more);
+    }
+    this.more.hidden = failed.length <= first.length;
+    put(this.more, `and ${count(failed.length - first.length, 'more failure')}`);
+  }
+
+  /** @param {Row | undefined} row @param {string} id */
+  failure(row, id) {
+    const open = button(line(row?.label ?? '', 80), () => this.ctx.choose(id, { reveal: true }), { class: 'rlm-link' });
+    return el('li', {}, open, ` ${line(row?.error ?? '', 160)}`);
   }
 
   destroy() {

@@ -1,6 +1,8 @@
 // @ts-check
 /** Elements, made of text only: nothing here takes markup, so nothing a model wrote can become any. */
 
+const STILL_PX = 8;
+
 /** @typedef {Node | string | number | null | undefined | false} Child */
 
 /**
@@ -78,4 +80,44 @@ export function mark(element, name, value) {
 export function button(text, then, attrs = {}) {
   const { class: more = '', ...others } = attrs;
   return el('button', { type: 'button', class: `rlm-button ${more}`.trim(), onclick: () => then(), ...others }, text);
+}
+
+/**
+ * Whether a pointer has pressed, not dragged.
+ *
+ * @param {{x: number, y: number}} begun where it was pressed
+ * @param {MouseEvent} event its release
+ */
+export function isStill(begun, event) {
+  return Math.hypot(event.clientX - begun.x, event.clientY - begun.y) <= STILL_PX;
+}
+
+/**
+ * Let a press count for the button where it began, though what is drawn meanwhile has moved that from under the pointer.
+ *
+ * @param {HTMLElement} root
+ */
+export function keepPresses(root) {
+  /** @type {{on: HTMLElement, x: number, y: number} | null} */
+  let begun = null;
+  root.addEventListener(
+    'pointerdown',
+    ({ target, button: which, clientX: x, clientY: y }) => {
+      const on = which === 0 && target instanceof Element ? target.closest('button') : null;
+      begun = on && { on, x, y };
+    },
+    true
+  );
+  root.addEventListener(
+    'click',
+    event => {
+      const press = event.isTrusted && begun;
+      if (!press || press.on.contains(/** @type {Node} */ (event.target))) return;
+      begun = null;
+      if (!press.on.isConnected || !isStill(press, event)) return;
+      event.stopPropagation();
+      press.on.click();
+    },
+    true
+  );
 }

@@ -37,7 +37,7 @@ import { branchesView } from './branches.js';
 import { copyText } from './copying.js';
 import { decideView } from './decide.js';
 import { detailView } from './detail.js';
-import { button, el, mark, put, svg } from './dom.js';
+import { button, el, keepPresses, mark, put, svg } from './dom.js';
 import { clean, compact, count, duration, line, money, statusWord, usageLine } from './format.js';
 import { keepFocus } from './focus.js';
 import { headView } from './head.js';
@@ -95,6 +95,7 @@ class Frame {
       branches: branchesView(this.layout.tabs.branches, this.ctx)
     };
     this.focus = keepFocus(this.layout.root, () => this.tree.bring(true));
+    keepPresses(this.layout.root);
     this.layout.onChange(() => this.later());
     this.listen();
     this.send({ kind: 'ready', view: this.id });

@@ -4,9 +4,10 @@
  *
  * @typedef {import('./panel').Ctx} Ctx
  * @typedef {import('./outline').Item} Item
+ * @typedef {{item: Item, twisty: boolean, x: number, y: number}} Press
  */
 
-import { el, mark } from './dom.js';
+import { el, isStill, mark } from './dom.js';
 import { line } from './format.js';
 import { keyAction, TypeAhead } from './keys.js';
 import { COLUMNS, factOf, fillRow, makeRow } from './rows.js';
@@ -53,6 +54,13 @@ class TreeView {
     this.rowPx = ROW_PX;
     this.settling = 0;
     this.bringing = false;
+    /** The lines as they were drawn. @type {Item[]} */
+    this.drawn = [];
+    /** Where a press began: until it ends another line may stand there. @type {Press | null} */
+    this.pressed = null;
+    this.tree.addEventListener('pointerdown', event => {
+      this.pressed = this.pressAt(event);
+    });
     this.tree.addEventListener('scroll', () => ctx.later(), { passive: true });
     this.tree.addEventListener('keydown', event => this.key(event));
     this.tree.addEventListener('click', event => this.click(event));
@@ -97,6 +105,7 @@ class TreeView {
 
   /** @param {Item[]} items @param {number} height */
   draw(items, height) {
+    this.drawn = items;
     const top = this.tree.scrollTop;
     const first = Math.max(0, Math.min(items.length, Math.floor(top / this.rowPx)) - SPARE_ROWS);
     const last = Math.min(items.length, Math.ceil((top + height) / this.rowPx) + SPARE_ROWS);
@@ -136,13 +145,21 @@ class TreeView {
     if (bottom > this.tree.scrollTop) this.tree.scrollTop = bottom;
   }
 
-  /** @param {MouseEvent} event */
-  click(event) {
+  /** @param {MouseEvent} event @returns {Press | null} */
+  pressAt(event) {
     const target = /** @type {HTMLElement} */ (event.target);
     const element = /** @type {HTMLElement | null} */ (target.closest('[data-index]'));
-    const item = element && this.outline.lines()[Number(element.dataset.index)];
-    if (!item) return;
-    const twisty = target.classList.contains('rlm-twisty');
+    const item = element && this.drawn[Number(element.dataset.index)];
+    if (!item) return null;
+    return { item, twisty: target.classList.contains('rlm-twisty'), x: event.clientX, y: event.clientY };
+  }
+
+  /** @param {MouseEvent} event */
+  click(event) {
+    // Without a count it was no pointer that pressed, but a screen reader.
+    const press = event.detail ? this.pressed : this.pressAt(event);
+    if (!press || !isStill(press, event)) return;
+    const { item, twisty } = press;
     if (event.type === 'dblclick' ? !twisty : twisty) this.toggle(item);
     if (event.type === 'click') this.ctx.choose(item.key);
   }
