@@ -57,12 +57,17 @@ def sources_of(context: object, name: str = "") -> Iterator[Source]:
     """Give the texts of a context, each with its name."""
     if isinstance(context, str | Text):
         yield name or str(getattr(context, "name", "")), context
-    elif isinstance(context, dict):
-        for key, value in context.items():
-            yield from sources_of(value, str(key))
-    elif isinstance(context, list | tuple):
-        for number, value in enumerate(context):
-            yield from sources_of(value, str(getattr(value, "name", "")) or f"[{number}]")
+    elif isinstance(context, list | tuple | dict):
+        for each, value in named(context):
+            yield from sources_of(value, each)
+
+
+def named(context: list[object] | tuple[object, ...] | dict[object, object]) -> Iterator[tuple[str, object]]:
+    """Give the items of a context, each with what it is called."""
+    if isinstance(context, dict):
+        yield from ((str(key), value) for key, value in context.items())
+    else:
+        yield from ((str(getattr(value, "name", "")) or f"[{number}]", value) for number, value in enumerate(context))
 
 
 def citation(

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rlm_kernel.contexts.cover import Cover
+    from rlm_kernel.contexts.text import Text
+    from rlm_kernel.contexts.whole import Whole
 
 Json = dict[str, Any]
 
@@ -21,6 +23,7 @@ class Looking:
 
     def __init__(self, context: Callable[[], object]) -> None:
         self._context = context
+        self._whole: Whole | None = None
         self._cover: tuple[object, Cover] | None = None
 
     def cite(self, message: Json) -> Json:
@@ -32,29 +35,28 @@ class Looking:
     def passage(self, message: Json) -> Json:
         """Give the ``passage`` from ``start`` to ``end`` with what stands around it, ``None`` where there is none.
 
-        Gives also the ``mark`` by which the context is known again; empty where it is no text.
+        Without a ``source`` it is one of the whole context; gives also the ``mark`` by which that is known again, empty
+        where it is no text.
         """
         from rlm_kernel.contexts.landmarks import fingerprint
         from rlm_kernel.contexts.passages import AROUND, passage
-        from rlm_kernel.contexts.text import Text
 
-        context = self._context()
+        whole = self._one_text()
         start, end, source = message["start"], message["end"], message.get("source", "")
-        found = passage(context, start, end, source, message.get("around", AROUND))
-        return {"passage": found, "mark": fingerprint(context) if isinstance(context, str | Text) else ""}
+        found = passage(self._context() if source else whole, start, end, source, message.get("around", AROUND))
+        return {"passage": found, "mark": fingerprint(whole) if whole is not None else ""}
 
     def cover(self, message: Json) -> Json:
         """Find the parts of the context that stand in each of ``texts``.
 
-        Gives ``length``, the characters of the context (0: it is no text), and for each text its ``spans``. Where the
-        context is another one than that with the ``mark``, also its ``name``, ``mark`` and ``landmarks``.
+        Gives ``length``, the characters of the context as one text (0: it is none), and for each text its ``spans``.
+        Where the context is another one than that with the ``mark``, also its ``name``, ``mark`` and ``landmarks``.
         """
         from rlm_kernel.contexts.cover import Cover
         from rlm_kernel.contexts.landmarks import fingerprint, landmarks
-        from rlm_kernel.contexts.text import Text
 
-        context = self._context()
-        if not isinstance(context, str | Text) or not len(context):
+        context = self._one_text()
+        if context is None:
             return {"length": 0, "spans": [[] for _ in message["texts"]]}
         if self._cover is None or self._cover[0] is not context:
             self._cover = context, Cover(context)
@@ -70,3 +72,9 @@ class Looking:
             "name": name,
             "landmarks": landmarks(context),
         }
+
+    def _one_text(self) -> str | Text | None:
+        from rlm_kernel.contexts.whole import Whole
+
+        self._whole = self._whole or Whole()
+        return self._whole.of(self._context())

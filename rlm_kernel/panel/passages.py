@@ -26,7 +26,9 @@ MOST_READERS = 500
 """Calls that one answer names."""
 FRESH_SECONDS = 20.0
 """So long a passage that a person has clicked waits for a view that is only being opened."""
-NO_TEXT = "The context is not one text (it may be a list or a table), so there is no picture of what was read of it."
+NO_TEXT = (
+    "There is no text in the context (it may be a table), or too much of it, so there is no picture of what was read."
+)
 NO_CALLS = "No call has been made yet: here is shown which parts of the document calls were given to read."
 NO_CALLS_EVER = "No call was made for this answer: the model has found it with code alone."
 NOT_YET = "Which parts of the document the calls were given is looked up when their cell has run."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rlm_kernel.engine.evidence import citations_of, cited_text, coverage_of, read_text
+from rlm_kernel.engine.passages import read_passage
 from rlm_kernel.engine.session import Session
 from rlm_kernel.engine.settings import Settings
 from rlm_kernel.host.executor import ProcessExecutor
@@ -24,6 +25,7 @@ ANSWER = (
     "It says “the ship number 919 and its cargo of tar” [ships.txt:2], “the ship number 838 and its load of tar” and "
     "“nothing of the kind was ever written here”."
 )
+DONE = "I know.\n\n```python\nFINAL('None.')\n```"
 CELL = f"""I read a part.
 
 ```python
@@ -78,6 +80,29 @@ async def test_an_answer_says_what_was_read_and_whether_its_citations_stand_ther
     assert "“load” stands as “cargo”" in str(data["text/plain"])
 
 
+async def test_what_was_read_of_a_list_is_told_and_shown(tmp_path: Path) -> None:
+    code = "context = context.splitlines()\nllm_query('Label:\\n' + '\\n'.join(context[:500]))"
+    cell = f"I read.\n\n```python\n{code}\n```\n"
+    executor, models = ProcessExecutor(), Registry(extra={"model": ScriptedModel([cell, DONE], "many")})
+    session = Session(executor, models, Settings(model="model", sub_model="model"))
+    (tmp_path / "ships.txt").write_text("".join(LINES), encoding="utf-8")
+    await executor.start()
+    try:
+        await executor.run_person_cell(f"load({str(tmp_path / 'ships.txt')!r})")
+        run = await session.ask("Which ships?")
+        coverage = coverage_of(run)
+        assert coverage is not None
+        assert round(coverage["share"], 2) == 0.25
+        start, end, _ = coverage["spans"][0]
+        assert (start, end) == (0, len("".join(LINES[:500])) - 1)
+        assert [mark["label"] for mark in coverage["landmarks"]][:2] == ["[0]", "[10]"]
+        shown = await read_passage(executor, run, end - 20, end)
+        assert (shown["state"], shown["passage"] and shown["passage"]["where"]) == ("there", "[499], line 1")
+    finally:
+        await session.close()
+        await executor.close()
+
+
 async def test_what_an_answer_repeats_of_the_question_is_no_citation(tmp_path: Path) -> None:
     said = "“Which ships?” I was asked, and “which of all ships” too: “which of the ships”."
     _, run = await ask(
@@ -88,7 +113,7 @@ async def test_what_an_answer_repeats_of_the_question_is_no_citation(tmp_path: P
 
 
 async def test_where_nothing_was_read_or_cited_nothing_is_said(tmp_path: Path) -> None:
-    session, run = await ask(tmp_path, "I know.\n\n```python\nFINAL('None.')\n```")
+    session, run = await ask(tmp_path, DONE)
 
     assert (coverage_of(run), citations_of(run)) == (None, [])
     assert (read_text(None), cited_text([])) == ("", "")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rlm_kernel.contexts.cover import Cover, merged, readers, share, strip
+from rlm_kernel.contexts.document import Document
 from rlm_kernel.contexts.text import Text
+from rlm_kernel.contexts.whole import LARGEST, Whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,3 +94,29 @@ def test_a_strip_shows_shares_of_equal_cells() -> None:
     assert strip([(0, 3)], 3, 2) == [1.0, 1.0]
     assert strip([], 0, 3) == [0.0, 0.0, 0.0]
     assert sum(strip([(10, 35), (60, 61)], 100, 7)) * 100 / 7 == pytest.approx(26)
+
+
+def test_a_list_is_one_text_of_its_items() -> None:
+    lines = CONTEXT.splitlines()
+    whole = Whole()
+    text = whole.of(lines)
+
+    assert text == CONTEXT.rstrip("\n")
+    assert whole.of(lines) is text
+    found = Cover(text).spans("Label these:\n" + "\n".join(lines[100:200]) + "\nOne word each.")
+    assert [text[start:end].strip() for start, end in found] == ["\n".join(lines[100:200])]
+    assert isinstance(text, Document)
+    assert (text.files[100].name, text.at(found[0][0] + 1)) == ("[100]", "[100], line 1")
+    lines.append("One more.")
+    assert str(whole.of(lines)).endswith("One more.")
+
+
+def test_a_dict_of_records_is_one_text_and_what_has_none_is_none() -> None:
+    whole = Whole()
+    text = whole.of({"first": {"title": "Ships", "year": 1904, "body": ["Tar.", "Rope."]}, "empty": [], "last": "End."})
+
+    assert text == "Ships\nTar.\nRope.\nEnd."
+    assert isinstance(text, Document)
+    assert [(mark.name, mark.start, mark.end) for mark in text.file_marks] == [("first", 0, 16), ("last", 17, 21)]
+    assert [whole.of(each) for each in ("", [], [1, 2.5, None], {"a": {}}, 7, None)] == [None] * 6
+    assert whole.of(["x" * (LARGEST // 2)] * 3) is None

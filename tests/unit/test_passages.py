@@ -162,7 +162,7 @@ async def test_a_citation_that_was_clicked_waits_for_the_view_that_is_opened_for
     [
         ((DONE,), TEXT, "No call was made for this answer"),
         ((READ, DONE), "short", "None of the document was given to calls."),
-        (("I.\n```python\nllm_query('a')\n```", DONE), ["a", "b"], "not one text"),
+        (("I.\n```python\nllm_query('a')\n```", DONE), [1, 2], "no text in the context"),
     ],
 )
 async def test_where_there_is_no_picture_it_is_said_why(replies: tuple[str, ...], context: Any, text: str) -> None:
