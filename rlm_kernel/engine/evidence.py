@@ -147,11 +147,13 @@ class Evidence(Observer):
 
     def coverage(self, run: Node) -> CoverageDict | None:
         """Tell what the calls of a run have read up to now; ``None`` where none has been looked at."""
-        calls = [call.id for turn in _turns(self._tree, run) for call in _calls(self._tree, turn)]
-        context, kept = self._kept([call for call in calls if call not in self._spans])
-        if context is None or not (kept or any(call in self._spans for call in calls)):
+        calls = [call for turn in _turns(self._tree, run) for call in _calls(self._tree, turn)]
+        context, kept = self._kept([call.id for call in calls if call.id not in self._spans])
+        if context is None or not (kept or any(call.id in self._spans for call in calls)):
             return None
-        read = {name: spans for name in calls if (spans := self._spans.get(name) or kept.get(name))}
+        # What was sent to a call that failed nobody has read.
+        done = [call.id for call in calls if call.status == "done"]
+        read = {name: spans for name in done if (spans := self._spans.get(name) or kept.get(name))}
         plain = [span for spans in read.values() for span in spans]
         named = [(start, end, str(name)) for name, spans in read.items() for start, end in spans]
         return CoverageDict(

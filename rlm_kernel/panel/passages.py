@@ -83,9 +83,7 @@ class Passages:
 
     def _words(self, run: Node, coverage: CoverageDict | None) -> str:
         if coverage is not None:
-            return (
-                (read_text(coverage) or "None of the document was given to calls.") if coverage["length"] else NO_TEXT
-            )
+            return (read_text(coverage) or "No call has read any of the document.") if coverage["length"] else NO_TEXT
         over = run.outcome is not None
         if not self._made_calls(run):
             return NO_CALLS_EVER if over else NO_CALLS

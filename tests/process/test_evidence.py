@@ -81,9 +81,11 @@ async def test_an_answer_says_what_was_read_and_whether_its_citations_stand_ther
 
 
 async def test_what_was_read_of_a_list_is_told_and_shown(tmp_path: Path) -> None:
-    code = "context = context.splitlines()\nllm_query('Label:\\n' + '\\n'.join(context[:500]))"
+    """A call that failed has read nothing."""
+    asks = "['Label:\\n' + '\\n'.join(context[:500]), 'Refused:\\n' + '\\n'.join(context[900:])]"
+    code = f"context = context.splitlines()\nllm_query_batched({asks})"
     cell = f"I read.\n\n```python\n{code}\n```\n"
-    executor, models = ProcessExecutor(), Registry(extra={"model": ScriptedModel([cell, DONE], "many")})
+    executor, models = ProcessExecutor(), Registry(extra={"model": ScriptedModel([cell, DONE], {"Label": "many"})})
     session = Session(executor, models, Settings(model="model", sub_model="model"))
     (tmp_path / "ships.txt").write_text("".join(LINES), encoding="utf-8")
     await executor.start()
@@ -92,7 +94,7 @@ async def test_what_was_read_of_a_list_is_told_and_shown(tmp_path: Path) -> None
         run = await session.ask("Which ships?")
         coverage = coverage_of(run)
         assert coverage is not None
-        assert round(coverage["share"], 2) == 0.25
+        assert (round(coverage["share"], 2), coverage["calls"]) == (0.25, 1)
         start, end, _ = coverage["spans"][0]
         assert (start, end) == (0, len("".join(LINES[:500])) - 1)
         assert [mark["label"] for mark in coverage["landmarks"]][:2] == ["[0]", "[10]"]

@@ -161,7 +161,7 @@ async def test_a_citation_that_was_clicked_waits_for_the_view_that_is_opened_for
     ("replies", "context", "text"),
     [
         ((DONE,), TEXT, "No call was made for this answer"),
-        ((READ, DONE), "short", "None of the document was given to calls."),
+        ((READ, DONE), "short", "No call has read any of the document."),
         (("I.\n```python\nllm_query('a')\n```", DONE), [1, 2], "no text in the context"),
     ],
 )
