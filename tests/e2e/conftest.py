@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
 ROOT = Path(__file__).parents[2]
+SETTINGS = "settings/@jupyterlab/apputils-extension"
 SHOTS = Path(__file__).parent / "shots"
 EXTENSION = ROOT / "rlm_kernel" / "labextension"
 FLAGS = [
@@ -101,6 +102,7 @@ class Lab:
 
     def __init__(self, root: Path, url: str, token: str, log: Path) -> None:
         self.root = root
+        self.settings = root.parent / SETTINGS
         self.url = url
         self.token = token
         self.log = log
@@ -300,7 +302,7 @@ def lab(chromium: str, kernelspecs: Path, tmp_path_factory: pytest.TempPathFacto
         options = [f"--LabApp.extra_labextensions_path={home / 'extensions'}"]
     elif not (Path(sys.prefix) / "share/jupyter/labextensions/rlm-kernel/package.json").is_file():
         missing("the JupyterLab extension is not built: run `pip install .` with Node.js on the PATH")
-    quiet = home / "settings" / "@jupyterlab" / "apputils-extension"
+    quiet = home / SETTINGS
     quiet.mkdir(parents=True)
     news = {"fetchNews": "false", "checkForUpdates": False}
     (quiet / "notification.jupyterlab-settings").write_text(json.dumps(news))
@@ -391,6 +393,7 @@ def context(browser: BrowserContext, lab: Lab) -> Iterator[BrowserContext]:
     cdp = browser.new_cdp_session(blank)
     cdp.send("Storage.clearDataForOrigin", {"origin": lab.url, "storageTypes": "cookies,local_storage,indexeddb"})
     cdp.detach()
+    (lab.settings / "themes.jupyterlab-settings").unlink(missing_ok=True)
     lab.pages.clear()
     lab.end_sessions()
 
