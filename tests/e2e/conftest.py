@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -306,12 +307,13 @@ def lab(chromium: str, kernelspecs: Path, tmp_path_factory: pytest.TempPathFacto
     quiet.mkdir(parents=True)
     news = {"fetchNews": "false", "checkForUpdates": False}
     (quiet / "notification.jupyterlab-settings").write_text(json.dumps(news))
+    runtime = Path(tempfile.mkdtemp(prefix="rlm-"))  # short: paths of sockets are below it
     token, port = secrets.token_hex(16), free_port()
     environ = {
         **os.environ,
         "JUPYTER_CONFIG_DIR": str(home / "config"),
         "JUPYTER_DATA_DIR": str(home / "data"),
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTER_RUNTIME_DIR": str(runtime),
         "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
         "RLM_MODEL": os.environ.get("RLM_E2E_MODEL", "tutor"),
@@ -321,6 +323,8 @@ def lab(chromium: str, kernelspecs: Path, tmp_path_factory: pytest.TempPathFacto
         "--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}", f"--IdentityProvider.token={token}",
         "--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", *options,
+        # A port that is free when it is chosen may be another server's when the kernel comes to bind it.
+        "--KernelManager.transport=ipc",
     ]  # fmt: skip
     log = home / "lab.log"
     with log.open("w") as out:
@@ -338,6 +342,7 @@ def lab(chromium: str, kernelspecs: Path, tmp_path_factory: pytest.TempPathFacto
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
+        shutil.rmtree(runtime, ignore_errors=True)
 
 
 def free_port() -> int:
