@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ LARGEST_BLOCK = 2_048
 COPIES = 4
 """Places that a block may have: what stands in more is boilerplate, and says little of where a text came from."""
 STEP = 1 << 12
+_ESCAPE = re.compile(r"\\(?:[nrt\"'\\]|x[0-9a-f]{2}|u[0-9a-fA-F]{4}|U[0-9a-f]{8})")
+_LETTERS = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 class Cover:
@@ -50,6 +53,13 @@ class Cover:
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Give the parts of the context that stand in a text, in the order of the context, without overlaps."""
+        found = self._found(text)
+        if _ESCAPE.search(text):
+            plain = _ESCAPE.sub(_unescaped, text)  # it went through ``json.dumps`` or ``repr``
+            found += self._found(plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+        return merged(found)
+
+    def _found(self, text: str) -> list[tuple[int, int]]:
         found: list[tuple[int, int]] = []
         at, block, places = 0, self.block, self._places
         last = len(text) - block
@@ -64,7 +74,7 @@ class Cover:
                 at = behind
             else:
                 at += 1
-        return merged(found)
+        return found
 
     def _longest(self, text: str, at: int, places: list[int]) -> tuple[int, int, int]:
         """Extend a block that agrees to both sides, at the place where it agrees longest."""
@@ -108,6 +118,14 @@ def _common(a: str, b: str) -> int:
         else:
             high = middle - 1
     return low
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    letter, code = escape[0][1], escape[0][2:]
+    if not code:
+        return _LETTERS.get(letter, letter)
+    number = int(code, 16)
+    return chr(number) if number < 0x110000 else escape[0]
 
 
 def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

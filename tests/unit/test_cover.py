@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ WORDS = [
     "naïve",
     "Straße",
     "中文",
+    "🚢",
 ]
 RNG = random.Random(5)
 CONTEXT = "".join(f"{number} {' '.join(RNG.choices(WORDS, k=9))}.\n" for number in range(8_000))
@@ -120,3 +122,12 @@ def test_a_dict_of_records_is_one_text_and_what_has_none_is_none() -> None:
     assert [(mark.name, mark.start, mark.end) for mark in text.file_marks] == [("first", 0, 16), ("last", 17, 21)]
     assert [whole.of(each) for each in ("", [], [1, 2.5, None], {"a": {}}, 7, None)] == [None] * 6
     assert whole.of(["x" * (LARGEST // 2)] * 3) is None
+
+
+def test_what_was_sent_as_json_or_repr_is_found() -> None:
+    cover = Cover(CONTEXT)
+    part = CONTEXT[5_000:9_000]
+
+    for sent in (json.dumps({"text": part}), repr([part]), ascii(part), json.dumps(part, ensure_ascii=False)):
+        assert share(cover.spans(f"Label this: {sent}"), len(CONTEXT)) == pytest.approx(4_000 / len(CONTEXT), rel=0.02)
+    assert cover.spans("C:\\new \\ud800 \\U00ffffff") == []
