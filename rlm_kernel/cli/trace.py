@@ -43,7 +43,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
 
     one = actions.add_parser("list", help="one line for each run, the newest first")
-    one.add_argument("--limit", metavar="N", type=count_of, default=20, help="at most so many (default 20)")
+    one.add_argument("--limit", metavar="N", type=limit_of, default=20, help="at most so many (default 20)")
     one.set_defaults(command=list_runs)
 
     one = actions.add_parser("show", help="question, tree of calls with costs, answer; or the texts of one node")
@@ -71,6 +71,15 @@ def count_of(text: str) -> int:
 
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
+
+
+def limit_of(text: str) -> int:
+    """Read a whole number from 1."""
+    import argparse
+
+    if not count_of(text):
+        raise argparse.ArgumentTypeError("at least 1 must be listed")
     return int(text)
 
 

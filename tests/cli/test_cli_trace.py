@@ -58,6 +58,7 @@ def test_list(run_cli, runs):
     assert "A red label" in lines[0]
     assert "\x1b" not in done.stdout
     assert len(run_cli("trace", "list", "--limit", "1").stdout.splitlines()) == 2
+    assert "at least 1" in run_cli("trace", "list", "--limit", "0").stderr
 
 
 def test_long_questions_have_room_before_figures(run_cli, path):
