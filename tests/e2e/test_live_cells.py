@@ -161,10 +161,13 @@ def test_nothing_moves_under_a_pressed_pointer(
     page.run_cell(0)
     page.run_cell(1, wait=False)
     page.wait_model_cells(2)
-    box = page.page.locator(".rlm-RunBar-stop").bounding_box()
-    assert box
-    page.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    # Until the cell waits, and the panel has come beside the notebook, things find their places.
+    expect(page.page.locator(".rlm-panel .rlm-state")).to_have_text("Running: the cell")
+    page.page.wait_for_timeout(500)
+    stop = page.page.locator(".rlm-RunBar-stop")
+    stop.hover()
     page.page.mouse.down()
+    assert stop.evaluate("button => button.matches(':active')")
     go_on.touch()
     page.wait_model_cells(6)
     newest = page.page.locator(".rlm-Cell").last
