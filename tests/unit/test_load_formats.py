@@ -126,6 +126,49 @@ def test_opendocument_spreadsheet(tmp_path):
     assert document.rows[0] == {"n": "1234.5", "d": "2020-02-01"}
 
 
+def test_a_stray_cell_far_away_costs_nothing(tmp_path):
+    table = '<row r="1"><c r="A1"><v>1</v></c></row><row r="4"><c r="C4"><v>2</v></c></row>'
+    stray = table + '<row r="1048576"><c r="XFD1048576"><v>3</v></c></row>'
+    document = load(write(tmp_path, "a.xlsx", make_xlsx({"One": stray, "Two": table})))
+    assert document.files["One"] == "1,,,\n,,,\n,,,\n,,2,\n,,,3\n"
+    assert document.files["Two"] == "1,,\n,,\n,,\n,,2\n", "a few empty rows are as they were"
+    assert document.notes == (
+        "One: 1,048,571 empty rows (5 to 1,048,575), 16,380 empty columns (D to XFC) left out; "
+        "the numbers of what follows are smaller here than there.",
+    )
+    row = "<table:table-row>{}<table:table-cell><text:p>{}</text:p></table:table-cell></table:table-row>".format
+    empty = "<table:table-cell table:number-columns-repeated='16383'/>"
+    gap = '<table:table-row table:number-rows-repeated="1048574"><table:table-cell/></table:table-row>'
+    rows = row("", "a") + gap + row(empty, "z")
+    body = f"<table:table table:name='One'>{rows}</table:table>"
+    document = load(write(tmp_path, "a.ods", make_odf("spreadsheet", body)))
+    assert document.files[0] == "a,\n,z\n"
+    assert "1,048,574 empty rows (2 to 1,048,575), 16,382 empty columns (B to XFC)" in document.notes[0]
+
+
+def test_cells_along_a_diagonal_are_no_table(tmp_path):
+    columns = [chr(65 + n // 676) + chr(65 + n // 26 % 26) + chr(65 + n % 26) for n in range(5000)]
+    rows = "".join(f'<row><c r="{column}{n}"><v>1</v></c></row>' for n, column in enumerate(columns, 1))
+    with pytest.raises(ContextError, match=r"a\.xlsx is nearly empty: 5,000 filled cells of One would make 25,000,000"):
+        load(write(tmp_path, "a.xlsx", make_xlsx({"One": rows})))
+
+
+def test_durations_are_no_dates_and_formulas_without_values_are_told(tmp_path):
+    styles = (
+        '<numFmts><numFmt numFmtId="164" formatCode="[hh]:mm:ss"/><numFmt numFmtId="165" formatCode="[Red]h:mm"/>'
+        '</numFmts><cellXfs><xf numFmtId="164"/><xf numFmtId="46"/><xf numFmtId="165"/></cellXfs>'
+    )
+    rows = (
+        '<row><c s="0"><v>1.25</v></c><c s="1"><v>-0.0625</v></c><c s="2"><v>0.5</v></c>'
+        '<c><f>A1*2</f><v></v></c><c t="str"><f>""</f><v></v></c><c><f>1</f><v>1</v></c></row>'
+    )
+    document = load(write(tmp_path, "a.xlsx", make_xlsx({"One": rows}, styles=styles)))
+    assert document.files[0] == "30:00:00,-01:30:00,12:00:00,,,1\n"
+    assert [note[:46] for note in document.notes] == ["1 formula without a stored value left empty: o"]
+    with pytest.raises(ContextError, match=r"its sheets are empty\. 1 formula without a stored value"):
+        load(write(tmp_path, "b.xlsx", make_xlsx({"One": "<row><c><f>1</f></c></row>"})))
+
+
 def test_books(tmp_path):
     point = '<navPoint><navLabel><text>{}</text></navLabel><content src="{}"/></navPoint>'.format
     chapters = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rlm_kernel.contexts.loaders.archive import Archive
 from rlm_kernel.contexts.loaders.blocks import Blocks
-from rlm_kernel.contexts.loaders.sheets import Sheet, workbook
+from rlm_kernel.contexts.loaders.grid import Sheet, workbook
 from rlm_kernel.contexts.loaders.xml import attribute, local, parse
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _LEFT_OUT = frozenset({"tracked-changes", "annotation", "annotation-end", "forms", "sequence-decls", "title", "desc"})
 _WRAPPERS = frozenset({"section", "text-box", "frame", "index-body", "table-of-content", "alphabetical-index"})
 _MAX_REPEAT = 1000
-"""A spreadsheet repeats its last empty row and cell to the end of the sheet."""
+"""Most times that a cell or row with something in it is repeated."""
 
 
 def load_text(source: Source) -> Document:
@@ -36,7 +36,7 @@ def load_sheets(source: Source) -> Document:
     for body in _bodies(source, "spreadsheet"):
         for table in body:
             if local(table) == "table":
-                sheets.append(Sheet(attribute(table, "name"), list(_rows(table))))
+                sheets.append(Sheet(attribute(table, "name"), _rows(table)))
                 source.progress.at(f"{source.name}: sheet {sheets[-1].name}")
     return workbook(source, sheets, "ODS")
 
@@ -120,14 +120,24 @@ def _table_rows(parent: Element) -> Iterator[list[Element]]:
             yield from _table_rows(child)
 
 
-def _rows(table: Element) -> Iterator[list[str]]:
+def _rows(table: Element) -> dict[int, dict[int, str]]:
+    """Give the cells that hold something, by row and column; what is repeated for long is repeated for a while."""
+    rows = {}
+    number = 0
     for row in _table_row_elements(table):
-        cells: list[str] = []
+        cells = {}
+        column = 0
         for cell in row:
             if local(cell) in ("table-cell", "covered-table-cell"):
-                cells += [_value(cell)] * _repeated(cell, "number-columns-repeated")
-        for _ in range(_repeated(row, "number-rows-repeated")):
-            yield cells
+                repeated = _repeated(cell, "number-columns-repeated")
+                if (value := _value(cell)).strip():
+                    cells.update(dict.fromkeys(range(column, column + min(repeated, _MAX_REPEAT)), value))
+                column += repeated
+        repeated = _repeated(row, "number-rows-repeated")
+        if cells:
+            rows.update(dict.fromkeys(range(number, number + min(repeated, _MAX_REPEAT)), cells))
+        number += repeated
+    return rows
 
 
 def _table_row_elements(parent: Element) -> Iterator[Element]:
@@ -140,7 +150,7 @@ def _table_row_elements(parent: Element) -> Iterator[Element]:
 
 def _repeated(element: Element, name: str) -> int:
     count = attribute(element, name)
-    return min(int(count), _MAX_REPEAT) if count.isdigit() else 1
+    return max(1, int(count)) if count.isdigit() and len(count) < 10 else 1
 
 
 def _value(cell: Element) -> str:

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from rlm_kernel.contexts.document import Document
-from rlm_kernel.contexts.join import join
 from rlm_kernel.contexts.loaders.archive import Archive
+from rlm_kernel.contexts.loaders.grid import Sheet, workbook
 from rlm_kernel.contexts.loaders.xml import attribute, local, parse, relations
+from rlm_kernel.usage import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from xml.etree.ElementTree import Element
 
+    from rlm_kernel.contexts.document import Document
     from rlm_kernel.contexts.loaders.source import Source
 
 _DATE_FORMATS = frozenset({*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)})
 """Built-in number formats that show a date or a time."""
-_NO_DATE = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')
+_DATE = re.compile(r"[dmyhs]")
+_BRACKETS = re.compile(r"\[[^\]]*\]")
+_ELAPSED = re.compile(r"\[(h+|m+|s+)\]")
+"""Hours, minutes or seconds that go on where a day ends."""
+_ELAPSED_FORMAT = 46
+_QUOTED = re.compile(r'"[^"]*"|\\.')
 _COLUMN = re.compile(r"[A-Z]+")
+_ROW = re.compile(r"[0-9]{1,7}")
 _MAX_COLUMNS = 16_384
-
-
-class Sheet(NamedTuple):
-    """One sheet."""
-
-    name: str
-    rows: list[list[str]]
 
 
 def load(source: Source) -> Document:
@@ -46,39 +43,14 @@ def load(source: Source) -> Document:
         if "worksheet" in target:
             name = attribute(each, "name")
             source.progress.at(f"{source.name}: sheet {name}")
-            sheets.append(Sheet(name, list(values.rows(parse(source, archive, target)))))
-    return workbook(source, sheets, "XLSX")
-
-
-def workbook(source: Source, sheets: list[Sheet], kind: str) -> Document:
-    """Make a document of sheets; each is a file of kind CSV, as wide as its widest row.
-
-    Raises:
-        ContextError: All are empty.
-    """
-    tables = [(sheet.name, _table(sheet)) for sheet in sheets]
-    filled = [(name, text) for name, text in tables if text]
-    if not filled:
-        raise source.error("has no text in it: its sheets are empty.", "Is it the right file?")
-    empty = [name for name, text in tables if not text]
-    notes = [f"Empty sheets left out: {', '.join(empty)}."] if empty else []
-    parts = [(name, Document(text, source.path, "CSV")) for name, text in filled]
-    return join(parts, source.path, kind, notes=notes)
-
-
-def _table(sheet: Sheet) -> str:
-    rows = [list(row) for row in sheet.rows]
-    for row in rows:
-        while row and not row[-1].strip():
-            row.pop()
-    while rows and not rows[-1]:
-        rows.pop()
-    while rows and not rows[0]:
-        rows.pop(0)
-    width = max(map(len, rows), default=0)
-    out = io.StringIO(newline="")
-    csv.writer(out, lineterminator="\n").writerows(row + [""] * (width - len(row)) for row in rows)
-    return out.getvalue().replace("\r\n", "\n").replace("\r", "\n")
+            sheets.append(Sheet(name, values.rows(parse(source, archive, target))))
+    notes = []
+    if values.uncomputed:
+        notes.append(
+            f"{count(values.uncomputed, 'formula')} without a stored value left empty: open the workbook in a "
+            "spreadsheet program and save it once, which computes them."
+        )
+    return workbook(source, sheets, "XLSX", notes)
 
 
 class _Values:
@@ -87,30 +59,33 @@ class _Values:
     def __init__(self, source: Source, archive: Archive, root: Element) -> None:
         strings = parse(source, archive, "xl/sharedStrings.xml")
         self._strings = [_text_of(each) for each in strings if local(each) == "si"]
-        self._dates = _date_styles(parse(source, archive, "xl/styles.xml"))
+        self._times = _time_styles(parse(source, archive, "xl/styles.xml"))
         in_1904 = any(attribute(each, "date1904") in ("1", "true") for each in root if local(each) == "workbookPr")
         self._epoch = datetime(1904, 1, 1) if in_1904 else datetime(1899, 12, 30)
+        self.uncomputed = 0
+        """How many formulas have no value."""
 
-    def rows(self, sheet: Element) -> Iterator[list[str]]:
-        """Give the rows, with the empty ones between them."""
-        number = 0
+    def rows(self, sheet: Element) -> dict[int, dict[int, str]]:
+        """Give the cells that hold something, by row and column."""
+        rows = {}
+        number = -1
         for row in (each for data in sheet if local(data) == "sheetData" for each in data):
             at = attribute(row, "r")
-            while at.isdigit() and number + 1 < int(at) and number < 1_048_576:
-                number += 1
-                yield []
-            number += 1
-            yield self._row(row)
+            number = max(number + 1, int(at) - 1 if _ROW.fullmatch(at) else 0)
+            if cells := self._row(row):
+                rows[number] = cells
+        return rows
 
-    def _row(self, row: Element) -> list[str]:
-        cells: list[str] = []
+    def _row(self, row: Element) -> dict[int, str]:
+        cells = {}
+        column = -1
         for cell in row:
             found = _COLUMN.match(attribute(cell, "r"))
-            column = _column(found[0]) if found else len(cells)
+            column = _column(found[0]) if found else column + 1
             if column >= _MAX_COLUMNS:
                 break
-            cells += [""] * (column - len(cells))
-            cells.append(self._value(cell))
+            if (value := self._value(cell)).strip():
+                cells[column] = value
         return cells
 
     def _value(self, cell: Element) -> str:
@@ -118,12 +93,14 @@ class _Values:
         if kind == "inlineStr":
             return _text_of(cell)
         value = next((each.text or "" for each in cell if local(each) == "v"), "")
+        if not value and kind != "str" and any(local(each) == "f" for each in cell):
+            self.uncomputed += 1
         if kind == "s":
             return self._strings[int(value)] if value.isdigit() and int(value) < len(self._strings) else ""
         if kind == "b":
             return "TRUE" if value == "1" else "FALSE"
-        if kind in ("", "n") and value and attribute(cell, "s") in self._dates:
-            return self._date(value)
+        if kind in ("", "n") and value and (style := attribute(cell, "s")) in self._times:
+            return _duration(value) if self._times[style] == "duration" else self._date(value)
         return value
 
     def _date(self, value: str) -> str:
@@ -136,6 +113,15 @@ class _Values:
         if float(value) < 1:
             return when.strftime("%H:%M:%S")
         return when.date().isoformat() if when.time() == datetime.min.time() else when.isoformat(sep=" ")
+
+
+def _duration(value: str) -> str:
+    try:
+        seconds = round(float(value) * 86_400)
+    except (ValueError, OverflowError):
+        return value
+    minutes, second = divmod(abs(seconds), 60)
+    return f"{'-' if seconds < 0 else ''}{minutes // 60:02}:{minutes % 60:02}:{second:02}"
 
 
 def _text_of(element: Element) -> str:
@@ -156,18 +142,19 @@ def _column(letters: str) -> int:
     return number - 1
 
 
-def _date_styles(styles: Element) -> set[str]:
-    """Give the numbers of the cell styles that show a date or a time."""
-    own = {
-        attribute(each, "numFmtId")
-        for each in styles.iter()
-        if local(each) == "numFmt" and re.search(r"[dmyhs]", _NO_DATE.sub("", attribute(each, "formatCode").lower()))
-    }
-    found = set()
+def _time_styles(styles: Element) -> dict[str, str]:
+    """Give the numbers of the cell styles that show a date or a time, or a duration."""
+    kinds = {str(number): "date" for number in _DATE_FORMATS} | {str(_ELAPSED_FORMAT): "duration"}
+    for each in styles.iter():
+        if local(each) == "numFmt":
+            code = _QUOTED.sub("", attribute(each, "formatCode").lower())
+            kinds[attribute(each, "numFmtId")] = (
+                "duration" if _ELAPSED.search(code) else "date" if _DATE.search(_BRACKETS.sub("", code)) else ""
+            )
+    found = {}
     for formats in styles:
         if local(formats) == "cellXfs":
             for number, each in enumerate(formats):
-                identity = attribute(each, "numFmtId")
-                if identity in own or (identity.isdigit() and int(identity) in _DATE_FORMATS):
-                    found.add(str(number))
+                if kind := kinds.get(attribute(each, "numFmtId")):
+                    found[str(number)] = kind
     return found
