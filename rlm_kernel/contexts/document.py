@@ -6,6 +6,7 @@ import csv
 import html
 import json
 from bisect import bisect_left, bisect_right
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
@@ -179,7 +180,7 @@ class Document(str):
         if "_rows" not in self.__dict__:
             allow_long_fields()
             self._rows: list[Any] = (
-                [json.loads(line) for line in lines(self) if line.strip()]
+                [read_json(line) for line in lines(self) if line.strip()]
                 if self.kind == "JSONL"
                 else list(csv.DictReader(lines(self), delimiter=self.delimiter, restkey=""))
             )
@@ -214,7 +215,7 @@ class Document(str):
         if self.kind != "JSON":
             raise AttributeError(f"{self.name or 'this text'} is {self.kind} and has no data; only JSON has.")
         if "_data" not in self.__dict__:
-            self._data: object = json.loads(str(self))
+            self._data: object = read_json(str(self))
         return self._data
 
     # ---- places
@@ -294,6 +295,28 @@ class Document(str):
         """Pickle the text and what is known of it; rows and data are read again where they are needed."""
         state = {name: value for name, value in self.__dict__.items() if name not in _LAZY}
         return type(self), (str(self),), state
+
+
+def read_json(text: str) -> Any:
+    """Read JSON; integers of more digits than Python makes an ``int`` of (4,300) are `Decimal`, which keeps them all.
+
+    Raises:
+        JSONDecodeError: It is not JSON.
+        RecursionError: It is nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        return json.loads(text, parse_int=_integer)  # each number by a call of its own, which takes longer
+
+
+def _integer(digits: str) -> int | Decimal:
+    try:
+        return int(digits)
+    except ValueError:
+        return Decimal(digits)
 
 
 def allow_long_fields() -> None:

@@ -14,7 +14,7 @@ from rlm_kernel.contexts.loaders.registry import BUILT_IN, read
 from rlm_kernel.contexts.loaders.source import MAX_BYTES as MAX_BYTES
 from rlm_kernel.contexts.loaders.source import MB, Progress, Source
 from rlm_kernel.contexts.names import shown
-from rlm_kernel.contexts.walk import files_in, is_pattern, matching, top_of
+from rlm_kernel.contexts.walk import expanded, files_in, is_pattern, matching, top_of
 from rlm_kernel.errors import ContextError
 
 if TYPE_CHECKING:
@@ -67,10 +67,10 @@ def load(
 
 def _on_disk(path: str, kind: str | None, encoding: str | None, wanted: bool | None) -> Text | None:
     """Open a text that stays on disk; ``None`` where it is to be loaded, or is none."""
-    file = Path(path).expanduser()
+    file = expanded(path)
     try:
         small = not file.is_file() or (wanted is None and file.stat().st_size <= MAX_BYTES)
-    except (OSError, RuntimeError, ValueError):
+    except (OSError, ValueError):
         return None  # loading it will say what is wrong
     if wanted is False or small:
         return None
@@ -81,7 +81,7 @@ def _on_disk(path: str, kind: str | None, encoding: str | None, wanted: bool | N
         return None
     from rlm_kernel.contexts.text import Text
 
-    return Text(file)
+    return Text(file.absolute())
 
 
 def _all_notes(parts: list[tuple[str, Document]]) -> list[str]:
@@ -118,20 +118,21 @@ class _Work:
 
     def one(self, path: str) -> Document:
         """Load a file, a folder or what a pattern names."""
+        files: list[Path] | None
         try:
             if is_pattern(path) and is_pattern(os.path.expanduser(path)):
-                return self._many(matching(path, self._progress), top_of(path), path)
-            file = Path(path).expanduser()
-            if file.is_dir():
-                return self._many(files_in(file, self._progress), file, str(file))
-            if not file.exists():
-                raise missing(file, path)
+                file, called, files = top_of(path), path, matching(path, self._progress)
+            else:
+                file = expanded(path)
+                called, files = str(file), files_in(file, self._progress) if file.is_dir() else None
+                if files is None and not file.exists():
+                    raise missing(file, path)
         except PermissionError as error:
             raise ContextError(f"{shown(path)} may not be read: no permission.", "Ask its owner.") from error
-        except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: there is no home for ~someone
+        except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise ContextError(f"{shown(path)} cannot be found: {reason}.") from error
-        return read(self._source(file), self._kind)
+        return read(self._source(file), self._kind) if files is None else self._many(files, file, called)
 
     def _many(self, files: list[Path], top: Path, path: str) -> Document:
         gathered = Gathered(self._kind)

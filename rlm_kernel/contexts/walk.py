@@ -25,6 +25,16 @@ def is_pattern(path: str) -> bool:
     return bool(_MAGIC.search(path)) and not os.path.lexists(path)
 
 
+def expanded(path: str) -> Path:
+    """Give a path with the home folder for ``~``; as it stands where something is called so, or where no home is known."""
+    if not path.startswith("~") or os.path.lexists(path):
+        return Path(path)
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def files_in(folder: Path, progress: Progress) -> list[Path]:
     """List the files of a folder and all folders in it, by name.
 
@@ -81,7 +91,7 @@ def matching(pattern: str, progress: Progress) -> list[Path]:
         raise ContextError(
             f"{shown(pattern)} matches nothing: there is no folder {shown(top)}.", f"This is {Path.cwd()}."
         )
-    rest = Path(pattern).expanduser().relative_to(top)
+    rest = expanded(pattern).relative_to(top)
     wanted = re.compile(translate(rest.as_posix()), re.DOTALL)
     found = [path for path in files_in(top, progress) if wanted.fullmatch(path.relative_to(top).as_posix())]
     if not found:
@@ -91,6 +101,6 @@ def matching(pattern: str, progress: Progress) -> list[Path]:
 
 def top_of(pattern: str) -> Path:
     """Give the folder below which a pattern looks."""
-    parts = Path(pattern).expanduser().parts
+    parts = expanded(pattern).parts
     plain = next(number for number, part in enumerate(parts) if _MAGIC.search(part))
     return Path(*parts[:plain])

@@ -7,6 +7,7 @@ import pickle
 import re
 from collections import Counter
 from copy import deepcopy
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,16 @@ def test_json_has_data_and_only_tables_have_rows(tmp_path):
         _ = document.rows
     with pytest.raises(AttributeError, match=r"b\.txt is text and has no data"):
         _ = load(write(tmp_path, "b.txt", "b")).data
+
+
+def test_json_with_integers_of_any_length(tmp_path):
+    digits = "9" * 5000
+    path = write(tmp_path, "a.json", f'{{"n": {digits}, "m": 7}}')
+    assert load(path).data == {"n": Decimal(digits), "m": 7}
+    write(tmp_path, "b.jsonl", f"1\n-{digits}\n")
+    assert load(tmp_path).files["b.jsonl"].rows == [1, Decimal("-" + digits)]
+    with pytest.raises(ContextError, match=r"c\.json is not valid JSON: .*, line 2"):
+        load(write(tmp_path, "c.json", f"[{digits},\n}}"))
 
 
 def test_html_becomes_text_with_headings_lists_and_tables(tmp_path):
@@ -163,6 +174,21 @@ def test_paths(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     assert load("~/a.txt") == load("a.txt") == load(Path("a.txt")) == "here"
+
+
+def test_a_tilde_is_the_home_folder_where_no_file_is_called_so(tmp_path, monkeypatch):
+    (tmp_path / "~nobody-has-this").mkdir()
+    for name in ("~nobody-has-this.txt", "~nobody-has-this/a.txt"):
+        write(tmp_path, name, name)
+    monkeypatch.chdir(tmp_path)
+    for name in ("~nobody-has-this.txt", "~nobody-has-this/a.txt"):
+        assert load(name) == load(f"./{name}") == name
+        assert load(name, on_disk=True)[:] == name
+    assert load("~nobody-has-this/*.txt").files.keys() == load("~nobody-has-this").files.keys() == ["a.txt"]
+    with pytest.raises(ContextError, match=r"~no-such-one/a\.txt is not there: there is no folder ~no-such-one"):
+        load("~no-such-one/a.txt")
+    with pytest.raises(ContextError, match=r"~no-such-one/\*\.txt matches nothing: there is no folder ~no-such-one"):
+        load("~no-such-one/*.txt")
 
 
 ERRORS = [

@@ -6,7 +6,7 @@ import csv
 import json
 from typing import TYPE_CHECKING
 
-from rlm_kernel.contexts.document import Document, allow_long_fields, lines
+from rlm_kernel.contexts.document import Document, allow_long_fields, lines, read_json
 
 if TYPE_CHECKING:
     from rlm_kernel.contexts.loaders.source import Source
@@ -53,7 +53,7 @@ def load_json(source: Source) -> Document:
     """Read JSON, and say what it is made of."""
     text = source.text()
     try:
-        data = json.loads(text)
+        data = read_json(text)
     except json.JSONDecodeError as error:
         remedy = f"Mend line {error.lineno:,} and load it again, {AS_TEXT}."
         if error.msg == "Extra data":
@@ -70,7 +70,7 @@ def load_json_lines(source: Source) -> Document:
     for number, line in enumerate(lines(text), 1):
         try:
             if line.strip():
-                json.loads(line)
+                read_json(line)
         except (ValueError, RecursionError) as error:
             what = f"{error.msg}, column {error.colno:,}" if isinstance(error, json.JSONDecodeError) else str(error)
             raise source.error(
