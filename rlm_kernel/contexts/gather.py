@@ -60,6 +60,7 @@ class Gathered:
                 f"Up to {name}, there are {self._size / MB:,.0f} MB of text, and {MAX_BYTES // MB} MB is the most.",
                 "Load a part of it: name folders or patterns.",
             )
+        self._notes += [f"{name}: {note}" for note in document.notes]
         self._parts.append((name, document))
 
     def left_out(self, name: str, why: str) -> None:

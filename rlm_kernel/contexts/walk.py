@@ -26,7 +26,7 @@ def is_pattern(path: str) -> bool:
 
 
 def expanded(path: str) -> Path:
-    """Give a path with the home folder for ``~``; as it stands where something is called so, or where no home is known."""
+    """Give a path with the home folder for ``~``; as it stands where something is called so, or no home is known."""
     if not path.startswith("~") or os.path.lexists(path):
         return Path(path)
     try:

@@ -239,6 +239,22 @@ def test_mail(tmp_path):
     assert load(write(tmp_path, "Inbox", box)).kind == "mail"
 
 
+@pytest.mark.parametrize("declared", ["", "; charset=no-such-8", "; charset=us-ascii", "; charset=utf-8"])
+def test_mail_in_an_encoding_that_it_does_not_tell(tmp_path, declared):
+    content = "From: a@b.c\nSubject: {0} =?no-such?Q?=E9?=\nContent-Type: text/plain{1}\n\n{0}\n".format
+    path = write(tmp_path, "a.eml", content("Thé", declared).encode("cp1252"))
+    document = load(path)
+    assert document == "From: a@b.c\nSubject: Thé é\n\nThé"
+    assert document.notes[0].startswith("1 message in an encoding that is not declared, or declared wrongly: read as")
+    assert load(tmp_path).notes == (f"a.eml: {document.notes[0]}",)
+    other = load(path, encoding="cp1251")
+    assert (other, other.notes) == ("From: a@b.c\nSubject: Thй й\n\nThй", ())
+    plain = load(write(tmp_path, "b.eml", content("Thé", declared).replace("=?no-such?Q?=E9?=", "x")))
+    assert (plain, plain.notes) == ("From: a@b.c\nSubject: Thé x\n\nThé", ())
+    with pytest.raises(ContextError, match=r"a\.eml is not utf-8"):
+        load(path, encoding="utf-8")
+
+
 def test_markdown_has_sections_and_lines(tmp_path):
     text = "intro\n# One\ntext\n```\n# no heading\n```\n## Two\nmore\n# Three\nend\n"
     document = load(write(tmp_path, "a.md", text))

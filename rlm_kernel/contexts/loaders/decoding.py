@@ -53,6 +53,11 @@ def _decode(content: bytes, encoding: str) -> str:
         # Asked for as UTF-8, a file may still begin with a byte order mark.
         utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
         return content.decode("utf-8-sig" if utf8 else encoding)
+    return decode_mixed(content)
+
+
+def decode_mixed(content: bytes) -> str:
+    """Turn bytes of unknown encoding into text: each line UTF-8, or Windows-1252 where it is no UTF-8."""
     return "".join(map(_decode_line, content.splitlines(keepends=True)))
 
 
