@@ -49,6 +49,8 @@ class Asked:
     name: str = ""
     first: str = ""
     last: str = ""
+    more: tuple[tuple[str, str], ...] = ()
+    """First and last of what else a reference names: ``[p. 3, 5-6]``."""
     span: tuple[int, int] | None = None
     """Characters of the document, where the reference has them."""
 

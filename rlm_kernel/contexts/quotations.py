@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from difflib import SequenceMatcher
+from difflib import Match, SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
 from rlm_kernel.contexts.cited import citation
@@ -22,48 +22,57 @@ PHRASES, CANDIDATES = 12, 8
 NEAR = 30
 """Characters between two places that are tried."""
 
-_WORD = re.compile(r"\w+", re.UNICODE)
-_SPACES = re.compile(r"\s+")
-_ELLIPSIS = re.compile(r"\s*(?:\[\s*(?:…|\.\.\.)\s*\]|…|\.\.\.)\s*")
-_ALIKE = str.maketrans(
-    {
-        "“": '"',
-        "”": '"',
-        "„": '"',
-        "«": '"',
-        "»": '"',
-        "‘": "'",
-        "’": "'",
-        "‚": "'",
-        "–": "-",
-        "—": "-",
-        "‑": "-",
-        "\xa0": " ",
-    }
+UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+"""Letters of scripts that write no spaces between words (Thai, Khmer, kana, Han …); each counts as a word here."""
+ENDS = " .,;:。、，；："
+"""What may stand at the end of a quotation and not of its passage."""
+
+_LETTER = re.compile(f"[{UNSPACED}]")
+_WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
+_TOKEN = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
+_GAP = re.compile(rf"(?<=[{UNSPACED}]) (?=[{UNSPACED}])")
+_SENTENCE = re.compile(r"[.!?…][\"'”’»)\]]*\s|[。！？]|\n\s*\n")
+_PUNCTUATION = frozenset(".,;:!?…)]%。、，；：！？")
+_EMPHASIS = re.compile(
+    r"(\*{1,3})(?=[^\s*])(.+?)(?<=[^\s*])\1|(?<!\w)(_{1,3})(?=[^\s_])(.+?)(?<=[^\s_])\3(?!\w)", re.DOTALL
 )
+_CHANGED = re.compile(r"\[([^\W\d_])\](?=\w)")
+_ELLIPSIS = re.compile(r"\s*(?:\[\s*(?:…|\.\.\.)\s*\]|…|\.\.\.)\s*")
+_MARKS, _DASHES = "\"“”„«»'‘’‚‹›「」『』", "-–—‑"
+_ALIKE = str.maketrans({**dict.fromkeys(_MARKS, '"'), **dict.fromkeys(_DASHES, "-"), "\xa0": " "})
 
 
 def look_up_quotation(asked: Asked, sources: list[Source]) -> CitationDict:
     """Find the passage of the documents that a quotation is from."""
     several = len(sources) > 1
-    for source in sources:
-        if place := _exact(asked.text, source[1]):
-            return citation(asked, "found", source, place, several=several)
+    plain = _plain(asked.text)
+    for said in dict.fromkeys((asked.text, plain)):
+        for source in sources:
+            if place := find_exact(said, source[1]):
+                return citation(asked, "found", source, place, several=several)
     best: tuple[float, Source, tuple[int, int]] | None = None
     for source in sources:
-        found = _nearest(asked.text, source[1])
+        found = _nearest(plain, source[1])
         if found and (best is None or found[0] > best[0]):
             best = (found[0], source, found[1])
     if best is None:
         return citation(asked, "not found", difference="The document has no such passage.")
     _, source, place = best
-    difference = describe_difference(asked.text, str(source[1][place[0] : place[1]]))
-    return citation(asked, "differs", source, place, difference, several=several)
+    difference = describe_difference(plain, str(source[1][place[0] : place[1]]))
+    return citation(asked, "differs" if difference else "found", source, place, difference, several=several)
 
 
-def _exact(quoted: str, text: str | Text) -> tuple[int, int] | None:
+def _plain(quoted: str) -> str:
+    """Take out what an answer adds to the words: emphasis, the marks of code, brackets around a changed letter."""
+    text, before = quoted.replace("`", ""), ""
+    while text != before:  # emphasis within emphasis
+        text, before = _EMPHASIS.sub(lambda found: found[2] or found[4], text), text
+    return _CHANGED.sub(r"\1", text)
+
+
+def find_exact(quoted: str, text: str | Text) -> tuple[int, int] | None:
     """Find a quotation as it stands; white space, quotation marks, dashes and the first letter may be others."""
-    parts = [part for part in _ELLIPSIS.split(quoted.strip()) if part.strip(" .,;:")]
+    parts = [part for part in _ELLIPSIS.split(quoted.strip()) if part.strip(ENDS)]
     start = end = -1
     for number, part in enumerate(parts):
         place = _exact_part(part, text, end if number else 0)
@@ -74,11 +83,11 @@ def _exact(quoted: str, text: str | Text) -> tuple[int, int] | None:
 
 
 def _exact_part(part: str, text: str | Text, after: int) -> tuple[int, int] | None:
-    for tried in (part, part.rstrip(" .,;:")):
+    for tried in (part, part.rstrip(ENDS)):
         at = text.find(tried, after)
         if at >= 0:
             return at, at + len(tried)
-    return _first(_flexible(part.rstrip(" .,;:")), text, after)
+    return _first(_flexible(part.rstrip(ENDS)), text, after)
 
 
 def _flexible(part: str) -> str:
@@ -91,7 +100,7 @@ def _flexible(part: str) -> str:
 
 
 def _any_of(character: str) -> str:
-    forms = {'"': '["“”„«»]', "'": "['‘’‚]", "-": "[-–—‑]"}
+    forms = {'"': f"[{_MARKS}]", "-": f"[{_DASHES}]"}
     return forms.get(character) or re.escape(character)
 
 
@@ -105,46 +114,79 @@ def _first(pattern: str, text: str | Text, after: int = 0) -> tuple[int, int] | 
 
 def _nearest(quoted: str, text: str | Text) -> tuple[float, tuple[int, int]] | None:
     """Find the passage that has most of a quotation's words in their order; ``None`` where none has enough."""
-    words = [word.group() for word in _WORD.finditer(quoted)]
-    lowered = [word.lower() for word in words]
+    words = list(_WORD.finditer(quoted))
+    lowered = [word.group().lower() for word in words]
     best: tuple[float, tuple[int, int]] | None = None
     # The window is little larger than the quotation: in a wide one, words of the neighbours would be taken for its own.
     before, behind = min(80, 16 + len(quoted) // 4), min(160, 32 + len(quoted) // 2)
-    for number, at in _candidates(words, text):
-        begins = at - sum(len(word) + 1 for word in words[:number])
+    for begins in _candidates(words, text):
         start = max(0, begins - before)
         window = str(text[start : max(0, begins) + len(quoted) + behind])
-        spans = [found.span() for found in _WORD.finditer(window)]
-        there = [window[a:b].lower() for a, b in spans]
-        matcher = SequenceMatcher(None, lowered, there, autojunk=False)
+        there = list(_WORD.finditer(window))
+        matcher = SequenceMatcher(None, lowered, [word.group().lower() for word in there], autojunk=False)
         blocks = [block for block in matcher.get_matching_blocks() if block.size]
         score = sum(block.size for block in blocks) / len(words)
         if blocks and score >= CLOSE and (best is None or score > best[0]):
-            first = max(0, blocks[0].b - blocks[0].a)
-            last = min(len(spans) - 1, blocks[-1].b + blocks[-1].size - 1 + len(words) - blocks[-1].a - blocks[-1].size)
-            best = score, (start + spans[first][0], start + spans[last][1])
+            first, last = _bounds(quoted, words, window, there, (blocks[0], blocks[-1]))
+            best = score, (start + first, start + last)
     return best
 
 
-def _candidates(words: list[str], text: str | Text) -> list[tuple[int, int]]:
-    """Give places where some words of a quotation stand together, with the number of the first of them.
+def _bounds(
+    quoted: str, words: list[re.Match[str]], window: str, there: list[re.Match[str]], blocks: tuple[Match, Match]
+) -> tuple[int, int]:
+    """Tell where a passage begins and ends in a window: for words that were not found as many others are taken.
+
+    They are not taken from another sentence, unless the quotation goes into another there as well; signs in front of
+    the first word and behind the last are taken where the quotation has some.
+    """
+    begun, ended = blocks[0].b, blocks[1].b + blocks[1].size - 1
+    said_begun, said_ended = blocks[0].a, blocks[1].a + blocks[1].size - 1
+    first = max(0, begun - said_begun)
+    last = min(len(there) - 1, ended + len(words) - 1 - said_ended)
+    if not _SENTENCE.search(quoted, words[0].end(), words[said_begun].start()):
+        while first < begun and _SENTENCE.search(window, there[first].end(), there[begun].start()):
+            first += 1
+    if not _SENTENCE.search(quoted, words[said_ended].end(), words[-1].start()):
+        while last > ended and _SENTENCE.search(window, there[ended].end(), there[last].start()):
+            last -= 1
+    start, end = there[first].start(), there[last].end()
+    for sign in reversed(quoted[: words[0].start()]):
+        if not window[:start].endswith(sign):
+            break
+        start -= 1
+    for _ in quoted[words[-1].end() :]:
+        if window[end : end + 1] not in _PUNCTUATION:
+            break
+        end += 1
+    return start, end
+
+
+def _candidates(words: list[re.Match[str]], text: str | Text) -> list[int]:
+    """Give places where a quotation would begin that has some words standing together there.
 
     Words that stand together in few places come first: in a text that repeats itself they tell the place.
     """
     starts = range(max(1, len(words) - PHRASE + 1))
     step = max(1, len(starts) // PHRASES)
-    phrases: list[tuple[int, list[int]]] = []
-    for number in starts[::step]:
-        pattern = r"(?i)" + r"\W+".join(map(re.escape, words[number : number + PHRASE]))
-        phrases.append((number, list(_some(pattern, text))))
-    phrases.sort(key=lambda phrase: len(phrase[1]))
-    chosen: dict[int, tuple[int, int]] = {}
-    for number, places in phrases:
-        for at in places:
-            begins = at - sum(len(word) + 1 for word in words[:number])
+    phrases = [[at - words[number].start() for at in _some(_phrase(words, number), text)] for number in starts[::step]]
+    phrases.sort(key=len)
+    chosen: list[int] = []
+    for places in phrases:
+        for begins in places:
             if all(abs(begins - other) > NEAR for other in chosen) and len(chosen) < CANDIDATES:
-                chosen[begins] = number, at
-    return list(chosen.values())
+                chosen.append(begins)
+    return chosen
+
+
+def _phrase(words: list[re.Match[str]], number: int) -> str:
+    """Make a pattern of the words from one on; of letters that count as words it takes twice as many."""
+    size = PHRASE * (2 if _LETTER.match(words[number].group()) else 1)
+    pattern, before = r"(?i)", ""
+    for word in (each.group() for each in words[number : number + size]):
+        gap = r"\W*" if _LETTER.match(before) or _LETTER.match(word) else r"\W+"
+        pattern, before = f"{pattern}{gap if before else ''}{re.escape(word)}", word
+    return pattern
 
 
 def _some(pattern: str, text: str | Text) -> Iterable[int]:
@@ -155,19 +197,25 @@ def _some(pattern: str, text: str | Text) -> Iterable[int]:
 
 def describe_difference(said: str, there: str) -> str:
     """Say how a quotation differs from the passage: what is added, left out or other, in a few words."""
-    a, b = (_SPACES.split(text.translate(_ALIKE).strip()) for text in (said, there))
+    a, b = (_TOKEN.findall(text.rstrip("。、，；：")) for text in (said, there))
+    ours, theirs = ([token.translate(_ALIKE) for token in tokens] for tokens in (a, b))
+    if ours and theirs:  # the case of the first letter and a full stop at the end do not count
+        if ours[0].lower()[:1] + ours[0][1:] == theirs[0].lower()[:1] + theirs[0][1:]:
+            theirs[0] = ours[0]
+        if ours[-1].rstrip(ENDS) == theirs[-1].rstrip(ENDS):
+            theirs[-1] = ours[-1]
     parts = []
-    for tag, a1, a2, b1, b2 in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
-        ours, theirs = " ".join(a[a1:a2]), " ".join(b[b1:b2])
+    for tag, a1, a2, b1, b2 in SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
         if tag == "replace":
-            parts.append(f"“{_short(ours)}” stands as “{_short(theirs)}”")
+            parts.append(f"“{_short(a[a1:a2])}” stands as “{_short(b[b1:b2])}”")
         elif tag == "delete":
-            parts.append(f"“{_short(ours)}” is not there")
+            parts.append(f"“{_short(a[a1:a2])}” is not there")
         elif tag == "insert":
-            parts.append(f"“{_short(theirs)}” is left out")
+            parts.append(f"“{_short(b[b1:b2])}” is left out")
     more = f"; and {len(parts) - 4} more" if len(parts) > 4 else ""
     return "; ".join(parts[:4]) + more
 
 
-def _short(text: str, width: int = 60) -> str:
+def _short(tokens: list[str], width: int = 60) -> str:
+    text = _GAP.sub("", " ".join(tokens))
     return text if len(text) <= width else f"{text[: width // 2]} … {text[-width // 2 :]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rlm_kernel.contexts.cited import citation
@@ -28,6 +29,9 @@ def look_up_reference(asked: Asked, sources: list[Source]) -> CitationDict:
         return citation(asked, "not found", difference=said)
     # The characters, where they are named too, are more exact than anything else.
     place = _characters(asked.span, part) if asked.span is not None else _PLACES[asked.kind](asked, part)
+    for first, last in asked.more:
+        other = _PLACES[asked.kind](replace(asked, first=first, last=last), part)
+        place = other if isinstance(other, str) else place
     if isinstance(place, str):
         return citation(asked, "not found", difference=place)
     return citation(asked, "found", part[0], place, several=len(sources) > 1)

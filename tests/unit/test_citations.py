@@ -208,3 +208,151 @@ def test_a_section_may_have_brackets_in_its_title() -> None:
     citation = one("It is so [a.md, § One (old)].", text)
     assert (citation["kind"], citation["status"]) == ("section", "found")
     assert one("It is so [line 2, § One (old)].", text)["kind"] == "line"
+
+
+NOTES = Document(
+    "Preamble of the lease between Anna and Bob.\n"
+    "The rent is due on the first day of each month, in advance.\n"
+    'The tenant shall keep "the garden" in good order, always.\n'
+    "Payment of eleven hundred dollars is due in June 2023.\n"
+    "日本語の文章がここにあります。とても長い文です。\n",
+    "notes.txt",
+)
+RENT = "The rent is due on the first day of each month"
+
+
+def marks(answer: str, context: object = NOTES) -> list[tuple[str, str, str]]:
+    """Give kind, what became of it and what the mark stands behind of each citation."""
+    return [(each["kind"], each["status"], answer[each["start"] : each["end"]]) for each in look_up(answer, context)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "place"),
+    [
+        (f"> {RENT}, in advance. [line 2]", "[line 2]"),
+        (f"> “{RENT}, in advance.” (notes.txt, line 2)", "(notes.txt, line 2)"),
+        (f'> "{RENT}" [line 2]', "[line 2]"),
+        ('> "Payment of eleven hundred dollars" [line 4].', "[line 4]"),
+        (
+            "> The rent is due on the first day\n> of each month, in advance.\n> — notes.txt, line 2",
+            "notes.txt, line 2",
+        ),
+        (f"> “{RENT}” — line 2", "line 2"),
+        (f"> {RENT}\n>\n> [line 2]\n", "[line 2]"),
+    ],
+)
+def test_a_place_in_a_block_quote_is_looked_up_by_itself(answer: str, place: str) -> None:
+    (kind, status, quoted), reference = marks(answer)
+
+    assert (kind, status, reference) == ("quotation", "found", ("line", "found", place))
+    assert quoted.startswith("> ")
+    assert place not in quoted
+
+
+def test_the_passages_of_a_block_quote_are_looked_up_one_by_one() -> None:
+    answer = f"> {RENT}, in advance.\n>\n> Payment of twelve hundred dollars is due.\n"
+    two = f"> “{RENT}” [line 2]; “Payment of eleven hundred dollars” [line 9]"
+
+    assert [status for _, status, _ in marks(answer)] == ["found", "differs"]
+    assert [status for _, status, _ in marks(two)] == ["found", "found", "found", "not found"]
+
+
+def test_a_place_that_the_document_names_itself_is_its_own_words() -> None:
+    text = Document("one\nIt is settled elsewhere (line 40) what is due.\n", "a.txt")
+
+    assert marks("> It is settled elsewhere (line 40) what is due.", text)[0][:2] == ("quotation", "found")
+    assert len(marks("> It is settled elsewhere (line 40) what is due.", text)) == 1
+
+
+@pytest.mark.parametrize(
+    ("quoted", "difference", "passage"),
+    [
+        (
+            "Payment of twelve hundred dollars is due in June 2023.",
+            "“twelve” stands as “eleven”",
+            "Payment of eleven hundred dollars is due in June 2023.",
+        ),
+        (
+            "payment of twelve hundred dollars is due in June 2023;",
+            "“twelve” stands as “eleven”",
+            "Payment of eleven hundred dollars is due in June 2023.",
+        ),
+        (
+            "Preamble of the lease between Bob and Anna.",
+            "“Bob” stands as “Anna”; “Anna.” stands as “Bob.”",
+            "Preamble of the lease between Anna and Bob.",
+        ),
+        ("日本語の文章がそこにあります。", "“そ” stands as “こ”", "日本語の文章がここにあります。"),
+    ],
+)
+def test_a_difference_is_told_of_the_passage_and_no_more(quoted: str, difference: str, passage: str) -> None:
+    citation = one(f"“{quoted}”", NOTES)
+
+    assert (citation["status"], citation["difference"], citation["passage"]) == ("differs", difference, passage)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "\"The tenant shall keep 'the garden' in good order\"",
+        '"**The rent** is due on *the first day*"',
+        '"The _rent_ is due on the ***first* day**"',
+        '"the `rent` is due on the first day"',
+        '"[T]he rent is due on the first day"',
+        f"»{RENT}«",
+        f"‹{RENT}›",
+        f"›{RENT}‹",
+        f"”{RENT}”",
+        "「日本語の文章がここにあります」",
+        "『日本語の文章がここにあります。』",
+        "“とても長い文です”",
+    ],
+)
+def test_marks_of_any_form_and_emphasis_do_not_count(answer: str) -> None:
+    assert marks(answer) == [("quotation", "found", answer)]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "The landlord’s keys aren’t the tenants’ keys, don’t you think? It isn’t 5” wide but 6” or more.",
+        "“no” and then he said “yes” and „well” and so on it went”",
+        "`x « y` and 3 » 2 and 「短い」",
+    ],
+)
+def test_marks_that_quote_nothing_are_left_alone(answer: str) -> None:
+    assert marks(answer) == []
+
+
+def test_a_place_behind_words_that_stand_elsewhere_differs() -> None:
+    wrong = look_up(f"So “{RENT}” [line 3].", NOTES)
+
+    assert [each["status"] for each in wrong] == ["found", "differs"]
+    assert wrong[1]["difference"] == "The words before it stand in notes.txt, line 2."
+    assert [status for _, status, _ in marks(f"“{RENT}” [line 2] and (lines 1-4), “{RENT}” [line 3] [line 2]")] == [
+        "found"
+    ] * 6
+    assert [status for _, status, _ in marks(f"“{RENT}”, and more [line 3].")] == ["found", "found"]
+
+
+def test_a_quotation_that_stands_in_several_places_is_the_one_named() -> None:
+    text = Document("So it was and so it is.\nNothing.\nSo it was and\nso it is.\n", "a.txt")
+    for answer in ("“so **it** was and” [line 3]", "“So it was and so it is.” (line 4)"):
+        quotation, place = look_up(answer, text)
+        assert (quotation["status"], place["status"], quotation["where"]) == ("found", "found", "a.txt, line 3")
+
+
+@pytest.mark.parametrize(
+    ("reference", "status"),
+    [
+        ("(page 2)", "found"),
+        ("(Pages 2–3)", "found"),
+        ("[lease.pdf, page 9]", "not found"),
+        ("[p. 1, 3]", "found"),
+        ("[pp. 1-2,3]", "found"),
+        ("[p. 1, 4]", "not found"),
+        ("[lines 1, 3]", "found"),
+    ],
+)
+def test_pages_in_words_and_several_places_at_once(reference: str, status: str) -> None:
+    assert (one(reference)["status"], one(reference)["text"]) == (status, reference)
