@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
+from rlm_kernel.contexts.columns import column_names, separator_line
 from rlm_kernel.contexts.names import shown
 from rlm_kernel.contexts.parts import FileMark, Files, Parts, Section, SectionMark
 
@@ -178,17 +179,22 @@ class Document(str):
                 f"{self.name or 'this text'} is {self.kind} and has no rows; only CSV, TSV and JSONL have{which}."
             )
         if "_rows" not in self.__dict__:
-            allow_long_fields()
             self._rows: list[Any] = (
                 [read_json(line) for line in lines(self) if line.strip()]
                 if self.kind == "JSONL"
-                else list(csv.DictReader(lines(self), delimiter=self.delimiter, restkey=""))
+                else list(self._table_rows())
             )
         return self._rows
 
+    def _table_rows(self) -> Iterator[dict[str, Any]]:
+        allow_long_fields()
+        rest = lines(self, separator_line(self)[1])
+        names = column_names(next(csv.reader(rest, delimiter=self.delimiter), []))
+        return csv.DictReader(rest, names, delimiter=self.delimiter, restkey="")
+
     @property
     def row_starts(self) -> tuple[int, ...]:
-        """The offsets at which the rows of a table begin, its first line excepted; of JSON lines, all.
+        """The offsets at which the rows of a table begin, the line of its columns excepted; of JSON lines, all.
 
         A line end between quotation marks ends no row.
         """
@@ -199,7 +205,9 @@ class Document(str):
 
     @property
     def delimiter(self) -> str:
-        """What separates the columns of a table: the likely character that its first line has most of."""
+        """What separates the columns of a table: what its first line says, or the likely character it has most of."""
+        if named := separator_line(self)[0]:
+            return named
         if self.kind == "TSV":
             return "\t"
         first = self[: self.find("\n") if "\n" in self else None]
@@ -324,9 +332,8 @@ def allow_long_fields() -> None:
     csv.field_size_limit(max(csv.field_size_limit(), _MAX_FIELD))
 
 
-def lines(text: str) -> Iterator[str]:
+def lines(text: str, start: int = 0) -> Iterator[str]:
     """Give the lines with their ends, one after the other: a list of them all would take several times the text."""
-    start = 0
     while start < len(text):
         end = text.find("\n", start) + 1 or len(text)
         yield text[start:end]
@@ -334,8 +341,8 @@ def lines(text: str) -> Iterator[str]:
 
 
 def _row_starts(text: Document) -> Iterator[int]:
-    start, open_quotes = 0, False
-    for line in lines(text):
+    start, open_quotes = 0 if text.kind == "JSONL" else separator_line(text)[1], False
+    for line in lines(text, start):
         if not open_quotes and line.strip():
             yield start
         if text.kind != "JSONL" and line.count('"') % 2:

@@ -280,6 +280,28 @@ def test_json_lines_and_tables_have_rows(tmp_path):
     assert document.at(12) == "a.csv, line 4"
 
 
+def test_columns_of_one_name_are_all_in_the_rows(tmp_path):
+    document = load(write(tmp_path, "a.csv", "a,a,b,,,a_2,\n1,2,3,4,5,6,7\n"))
+    names = ["a", "a_3", "b", "", "column 5", "a_2", "column 7"]
+    assert [list(row.items()) for row in document.rows] == [list(zip(names, "1234567", strict=True))]
+    assert document.notes == ("Columns with the name of another before them are called 'a_3' in .rows.",)
+    rows = "<row><c><v>7</v></c><c><v>7</v></c></row><row><c><v>1</v></c><c><v>2</v></c></row>"
+    document = load(write(tmp_path, "a.xlsx", make_xlsx({"One": rows})))
+    assert document.rows == [{"7": "1", "7_2": "2"}]
+    assert document.notes[0].startswith("One: Columns with the name of another before them are called '7_2'")
+
+
+@pytest.mark.parametrize("first", ["sep=;\n", "SEP=;;\n", '"sep=;"\n'])
+def test_a_line_that_names_the_delimiter_is_no_row(tmp_path, first):
+    text = first + "na,me;age\nAnna;3\n"
+    document = load(write(tmp_path, "a.csv", text))
+    assert document == text
+    assert (document.delimiter, document.rows) == (";", [{"na,me": "Anna", "age": "3"}])
+    assert document.row_starts == (text.index("Anna"),)
+    with pytest.raises(ContextError, match="line 4 has 1 field"):
+        load(write(tmp_path, "a.csv", text + "Bob\n"))
+
+
 def test_bookmarks_are_found_on_their_page(tmp_path):
     content = make_pdf(
         "Intro\nCosts and more", "1.2 Costs\nall about it\nGains", bookmarks=(("Costs", 1), ("Gains", 1), ("None", 1))

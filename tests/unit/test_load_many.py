@@ -145,6 +145,14 @@ def test_several_paths_are_named_apart(tmp_path):
         load(tmp_path / "one" / "a.md", tmp_path / "one" / "deep" / "logo.png")
 
 
+def test_files_of_one_name_in_a_zip_are_told(tmp_path):
+    content = make_zip({"a.txt": "first", "b.txt": "second"}).replace(b"b.txt", b"a.txt")
+    (tmp_path / "twice.zip").write_bytes(content)
+    document = load(tmp_path / "twice.zip")
+    assert (document.files.keys(), document.files[0]) == (["a.txt"], "second")
+    assert document.notes == ("a.txt, all but the last of 2 left out: they have the same name.",)
+
+
 def test_zips(tmp_path):
     rows = '<row><c r="A1"><v>1</v></c></row>'
     content = make_zip(

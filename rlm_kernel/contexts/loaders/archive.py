@@ -6,6 +6,7 @@ import io
 import re
 import zipfile
 import zlib
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from rlm_kernel.contexts.loaders.source import MAX_BYTES, MB
@@ -42,11 +43,15 @@ class Archive:
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             what = "archive" if source.kind == "zip" else f"{source.kind} file"
             raise source.error(f"is a broken {what}, or none: {error}.", "Get it again, or save it anew.") from error
-        self.infos = {info.filename: info for info in self._zip.infolist() if not info.is_dir()}
-        """What is in it, by name; links are left out."""
-        self.infos = {
-            name: info for name, info in self.infos.items() if info.external_attr >> 16 & 0o170000 != _SYMLINK
-        }
+        infos = [
+            info
+            for info in self._zip.infolist()
+            if not info.is_dir() and info.external_attr >> 16 & 0o170000 != _SYMLINK
+        ]
+        self.infos = {info.filename: info for info in infos}
+        """What is in it, by name, the last of a name; links are left out."""
+        self.repeated = {name: times for name, times in Counter(info.filename for info in infos).items() if times > 1}
+        """How many files there are of a name that is not the only one."""
         self._check()
 
     def _check(self) -> None:

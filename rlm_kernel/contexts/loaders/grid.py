@@ -6,6 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, NamedTuple
 
+from rlm_kernel.contexts.columns import renamed
 from rlm_kernel.contexts.document import Document
 from rlm_kernel.contexts.join import join
 
@@ -71,6 +72,7 @@ def _table(source: Source, sheet: Sheet, notes: list[str]) -> str:
         notes.append(
             f"{sheet.name}: {', '.join(left_out)} left out; the numbers of what follows are smaller here than there."
         )
+    notes += [f"{sheet.name}: {note}" for note in renamed([sheet.rows[first].get(column, "") for column in columns])]
     out = io.StringIO(newline="")
     cells = (sheet.rows.get(row, {}) for row in rows)
     csv.writer(out, lineterminator="\n").writerows([row.get(column, "") for column in columns] for row in cells)

@@ -6,6 +6,7 @@ import csv
 import json
 from typing import TYPE_CHECKING
 
+from rlm_kernel.contexts.columns import renamed, separator_line
 from rlm_kernel.contexts.document import Document, allow_long_fields, lines, read_json
 
 if TYPE_CHECKING:
@@ -18,31 +19,35 @@ _EVERY = 50_000
 def load_table(source: Source) -> Document:
     """Read CSV or TSV; its rows have as many fields as its first line."""
     text = source.text()
-    document = Document(text, source.path, source.kind)
-    _check_rows(source, text, document.delimiter)
-    return document
+    header = _check_rows(source, text, Document(text, kind=source.kind).delimiter)
+    return Document(text, source.path, source.kind, notes=renamed(header))
 
 
-def _check_rows(source: Source, text: str, delimiter: str) -> None:
+def _check_rows(source: Source, text: str, delimiter: str) -> list[str]:
+    """Check that the rows have a field for each column, and give the columns' names."""
     allow_long_fields()
-    reader = csv.reader(lines(text), delimiter=delimiter, strict=True)
-    begins = 1
+    start = separator_line(text)[1]
+    before = 1 if start else 0
+    reader = csv.reader(lines(text, start), delimiter=delimiter, strict=True)
+    begins = 1 + before
     try:
-        expected = len(next(reader, []))
-        begins = reader.line_num + 1
+        header = next(reader, [])
+        expected = len(header)
+        begins = reader.line_num + 1 + before
         for number, row in enumerate(reader):
             if row and len(row) != expected:
                 raise source.error(
                     f"has ragged rows: line {begins:,} has {_fields(len(row))}, the first line {expected}.",
                     f"Mend it, {AS_TEXT}.",
                 )
-            begins = reader.line_num + 1
+            begins = reader.line_num + 1 + before
             if number % _EVERY == 0:
                 source.progress.at(f"{source.name}: row {number:,}")
     except csv.Error as error:
         raise source.error(
             f"is not valid {source.kind}: {error}, in the row that begins at line {begins:,}.", f"Mend it, {AS_TEXT}."
         ) from error
+    return header
 
 
 def _fields(count: int) -> str:

@@ -24,6 +24,8 @@ def load(source: Source) -> Document:
     gathered = Gathered()
     names = [name for name in archive.infos if not _hidden(name)]
     for number, name in enumerate(names, 1):
+        if times := archive.repeated.get(name):
+            gathered.left_out(f"{shown(name)}, all but the last of {times:,}", "they have the same name")
         inner = Source(f"{source.path}/{name}", archive.read(name), "text", source.encoding, source.progress)
         gathered.add(shown(name), inner)
         source.progress.at(f"{source.name}: file {number:,} of {len(names):,}")
