@@ -80,7 +80,7 @@ def _asked(answer: str, sources: list[Source]) -> Iterator[Asked]:
     names = {name for name, _ in sources}
     # What stands in code is no quotation; blanks keep the places of the rest.
     text = _FENCE.sub(lambda found: " " * len(found.group()), answer)
-    references = list(_references(text, names))
+    references = sorted(_references(text, names), key=lambda each: each.start)
     for found in _PARAGRAPH.finditer(text):
         inside = [each for each in references if found.start() <= each.start < found.end()]
         attributed = _attributed(text, found.start(), found.end(), names)
@@ -94,7 +94,7 @@ def _asked(answer: str, sources: list[Source]) -> Iterator[Asked]:
         begin = found.start()
         for place in inside:
             yield from _of_block(answer, text, begin, place.start)
-            begin = place.end
+            begin = max(begin, place.end)
         yield from _of_block(answer, text, begin, found.end())
     yield from references
     text = _BLOCK.sub(lambda found: " " * len(found.group()), text)

@@ -254,7 +254,11 @@ def test_the_passages_of_a_block_quote_are_looked_up_one_by_one() -> None:
     two = f"> “{RENT}” [line 2]; “Payment of eleven hundred dollars” [line 9]"
 
     assert [status for _, status, _ in marks(answer)] == ["found", "differs"]
+    mixed = f"> “{RENT}” [§ 9], “Payment of eleven hundred dollars” [line 4] and “The tenant shall keep” [p. 7]"
+
     assert [status for _, status, _ in marks(two)] == ["found", "found", "found", "not found"]
+    assert [kind for kind, _, _ in marks(mixed)] == ["quotation", "section", "quotation", "line", "quotation", "page"]
+    assert [status for _, status, _ in marks(mixed)][:4] == ["found", "not found", "found", "found"]
 
 
 def test_a_place_that_the_document_names_itself_is_its_own_words() -> None:
