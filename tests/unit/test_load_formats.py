@@ -272,6 +272,31 @@ def test_markdown_has_sections_and_lines(tmp_path):
     assert repr(document.sections[:2]).startswith("[<'One' 6–")
 
 
+@pytest.mark.parametrize(
+    ("text", "titles"),
+    [
+        ("Title\n=====\n\ntext\n\nSub\n---\n\nmore\n\n# Next\nQA\n==\n", ["Title", "Sub", "Next", "QA"]),
+        ("Title\n===  \nSub title\n---", ["Title", "Sub title"]),
+        ("---\ntitle: x\n# comment\n---\n# Real\n", ["Real"]),
+        ("---\ntitle: x\n---\nReal\n---\n", ["Real"]),
+        ("---\n\n# Behind a rule\n\n---\n\n# Other\n", ["Behind a rule", "Other"]),
+        ("---\n# Not closed: no front matter\n", ["Not closed: no front matter"]),
+        ("# A\n<!--\n# hidden\n```\n-->\n# B\n", ["A", "B"]),
+        ("```\n<!--\n```\n# A\n<!-- not closed\n# B\n", ["A", "B"]),
+        ("```\ncode\n---\n\nTitle\n===\n```\n", []),
+        ("a | b\n---|---\n1 | 2\n\na | b\n-----\n\n| c |\n|---|\n\none\n--- ---\n", []),
+        ("text\n\n---\n\n***\n---\n\ntwo lines\nof text\n---\n\n===\n---\n", []),
+        ("- item\n---\n\n1. item\n---\n\n- item\n\n  more\n---\n\n> quote\n===\n\n    code\n---\n", []),
+        ("x" * 300 + "\n===\n", []),
+        ("# A\n\n---\nlayout: wide\n---\n\nB\n---\n", ["A", "B"]),
+    ],
+)
+def test_headings_of_markdown(tmp_path, text, titles):
+    document = load(write(tmp_path, "a.md", text))
+    assert [section.title for section in document.sections] == titles
+    assert all(section.text.lstrip("# ").startswith(section.title) for section in document.sections)
+
+
 def test_json_lines_and_tables_have_rows(tmp_path):
     document = load(write(tmp_path, "a.jsonl", '{"a": 1}\n\n[2]\n'))
     assert (document.rows, document.row_starts) == ([{"a": 1}, [2]], (0, 10))

@@ -17,5 +17,5 @@ MAX_SECTIONS = 100_000
 def load(source: Source) -> Document:
     """Read a text as it is; Markdown has its headings as sections."""
     text = source.text()
-    sections = islice(find_headings(text), MAX_SECTIONS) if source.kind == "Markdown" else ()
+    sections = islice(find_headings(text, underlined=True), MAX_SECTIONS) if source.kind == "Markdown" else ()
     return Document(text, source.path, source.kind, sections=sections)
