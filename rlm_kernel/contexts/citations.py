@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rlm_kernel.contexts.cited import Asked, sources_of
+from rlm_kernel.contexts.cited import Asked, citation, sources_of
 from rlm_kernel.contexts.quotations import UNSPACED, find_exact, look_up_quotation
 from rlm_kernel.contexts.references import as_number, look_up_reference
 
@@ -33,6 +33,7 @@ _BLOCK = re.compile(r"^(?:>[ \t]?[^\n]*(?:\n|$))+", re.MULTILINE)
 _PARAGRAPH = re.compile(r"(?:^>[> \t]*[^\s>][^\n]*(?:\n|$))+", re.MULTILINE)
 """Lines of a block quote; a line with nothing but its mark parts them."""
 _DASH = re.compile(r"(?:^|(?<=[\s>\"“”»«]))(?:[—–―]|--?)[ \t]*", re.MULTILINE)
+_BETWEEN = re.compile(r"(?:[ \t,.;:—–-]|\n[ \t]*>)*")
 _EDGES = ' \t\n—–―-“”"„«»‹›「」『』'
 # A place as a document gives it (`Document.at`): characters before the name, a section behind the page.
 _BEGIN = r"[\[(](?:characters?\s(?P<a>\d[\d,]*)(?:\s?[-–]\s?(?P<b>\d[\d,]*))?,\s*)?"
@@ -70,10 +71,11 @@ def look_up(answer: str, context: object) -> list[CitationDict]:
     if not sources:
         return []
     asked = sorted(_asked(answer, sources), key=lambda each: each.start)[:MOST]
-    return [
+    found = [
         look_up_quotation(each, sources) if each.kind == "quotation" else look_up_reference(each, sources)
         for each in asked
     ]
+    return _compared(answer, asked, found, sources)
 
 
 def _asked(answer: str, sources: list[Source]) -> Iterator[Asked]:
@@ -154,3 +156,55 @@ def _is_long(text: str) -> bool:
     if len(_UNSPACED.findall(text)) >= SHORTEST_UNSPACED:
         return True
     return len(_WORD.findall(text)) >= SHORTEST and len(text.strip()) >= SHORTEST_CHARS
+
+
+def _compared(answer: str, asked: list[Asked], found: list[CitationDict], sources: list[Source]) -> list[CitationDict]:
+    """Compare quotations that were found with the places that directly follow them, and say where they disagree.
+
+    A quotation that stands in several places is the one at the place named.
+    """
+    for number, quotation in enumerate(found):
+        if quotation["kind"] != "quotation" or quotation["status"] != "found":
+            continue
+        behind = number + 1
+        while (
+            behind < len(found)
+            and found[behind]["kind"] != "quotation"
+            and _BETWEEN.fullmatch(answer, found[behind - 1]["end"], found[behind]["start"])
+        ):
+            behind += 1
+        places = range(number + 1, behind)
+        if not places or any(found[each]["status"] != "found" or asked[each].more for each in places):
+            continue
+        if any(_stands_in(quotation, found[each]) for each in places):
+            continue
+        moved = next(filter(None, (_moved(asked[number], found[each], sources) for each in places)), None)
+        if moved is not None:
+            found[number] = moved
+            continue
+        for each in places:
+            found[each]["status"] = "differs"
+            found[each]["difference"] = f"The words before it stand in {quotation['where']}."
+    return found
+
+
+def _stands_in(quotation: CitationDict, place: CitationDict) -> bool:
+    (start, end), (first, last) = quotation["place"], place["place"]
+    return quotation["source"] == place["source"] and start < last and first < end
+
+
+def _moved(asked: Asked, place: CitationDict, sources: list[Source]) -> CitationDict | None:
+    """Look a quotation up at one place only: within it, else where one of them goes into the other."""
+    several = len(sources) > 1
+    first, last = place["place"]
+    for source in sources:
+        if several and source[0] != place["source"]:
+            continue
+        for around in (0, len(asked.text)):
+            begin = max(0, first - around)
+            near = look_up_quotation(asked, [(source[0], str(source[1][begin : last + around]))])
+            if near["status"] == "found":
+                start, end = near["place"]
+                moved = citation(asked, "found", source, (begin + start, begin + end), several=several)
+                return moved if _stands_in(moved, place) else None
+    return None

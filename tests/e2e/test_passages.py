@@ -32,7 +32,7 @@ replies[0] = llm_query("Once more: " + context[:1_000])
 ```
 """
 ANSWER = (
-    "It says “The ship number 838 brought a cargo of tar” [§ Harbour 2], then "
+    "It says “The ship number 838 brought a cargo of tar” [§ Harbour 1], then "
     "“The ship number 757 brought a cargo of gold and 3 barrels” and “nothing of the kind was ever written”; "
     f"see also “brought {IMAGE} and a \u202eturned word”."
 )

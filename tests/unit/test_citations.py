@@ -338,6 +338,24 @@ def test_marks_that_quote_nothing_are_left_alone(answer: str) -> None:
     assert marks(answer) == []
 
 
+def test_a_place_behind_words_that_stand_elsewhere_differs() -> None:
+    wrong = look_up(f"So “{RENT}” [line 3].", NOTES)
+
+    assert [each["status"] for each in wrong] == ["found", "differs"]
+    assert wrong[1]["difference"] == "The words before it stand in notes.txt, line 2."
+    assert [status for _, status, _ in marks(f"“{RENT}” [line 2] and (lines 1-4), “{RENT}” [line 3] [line 2]")] == [
+        "found"
+    ] * 6
+    assert [status for _, status, _ in marks(f"“{RENT}”, and more [line 3].")] == ["found", "found"]
+
+
+def test_a_quotation_that_stands_in_several_places_is_the_one_named() -> None:
+    text = Document("So it was and so it is.\nNothing.\nSo it was and\nso it is.\n", "a.txt")
+    for answer in ("“so **it** was and” [line 3]", "“So it was and so it is.” (line 4)"):
+        quotation, place = look_up(answer, text)
+        assert (quotation["status"], place["status"], quotation["where"]) == ("found", "found", "a.txt, line 3")
+
+
 @pytest.mark.parametrize(
     ("reference", "status"),
     [

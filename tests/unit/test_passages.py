@@ -38,7 +38,7 @@ one = llm_query("Once more: " + context[:1_000])
 ```
 """
 ANSWER = (
-    "It is “tells of ship 919 and of nothing” [p. 2], “tells of boat 838 and of nothing” and “never written there”."
+    "It is “tells of ship 919 and of nothing” [p. 1], “tells of boat 838 and of nothing” and “never written there”."
 )
 CITE = f"Done.\n```python\nFINAL({ANSWER!r})\n```"
 
