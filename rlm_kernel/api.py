@@ -7,10 +7,10 @@ import atexit
 import logging
 import threading
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from rlm_kernel.contexts.sending import sendable, unfit
+from rlm_kernel.contexts.walk import expanded
 from rlm_kernel.engine.edits import Edit
 from rlm_kernel.engine.settings import OPTIONS, Settings, change
 from rlm_kernel.errors import InputError
@@ -327,7 +327,7 @@ def _load_code(paths: tuple[object, ...]) -> str:
         if not isinstance(path, str | PathLike):
             kind = type(path).__name__
             raise InputError(f"A path cannot be a {kind}.", "Give each as an argument: ask(question, *paths).")
-        written.append(repr(str(Path(path).expanduser().absolute())))
+        written.append(repr(str(expanded(str(path)).absolute())))
     return f"load({', '.join(written)})" if written else ""
 
 

@@ -6,14 +6,15 @@ import hashlib
 import shutil
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rlm_kernel.contexts.load import MAX_BYTES
+from rlm_kernel.contexts.walk import expanded
 from rlm_kernel.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 NAME = "stdin"
 
@@ -33,7 +34,7 @@ def standard_input(paths: list[str], notebook: Path | None) -> Iterator[list[Pat
         InputError: ``-`` is there twice, or there is no input.
     """
     if "-" not in paths:
-        yield [Path(path).expanduser() for path in paths]
+        yield [expanded(path) for path in paths]
         return
     if paths.count("-") > 1:
         raise InputError("Standard input can be read once: - is there twice.", "Leave one out.")
@@ -48,7 +49,7 @@ def standard_input(paths: list[str], notebook: Path | None) -> Iterator[list[Pat
         file = folder / NAME
         file.write_bytes(content)
     try:
-        yield [file if path == "-" else Path(path).expanduser() for path in paths]
+        yield [file if path == "-" else expanded(path) for path in paths]
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)

@@ -7,6 +7,7 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from rlm_kernel.contexts.columns import column_names, separator_line
 from rlm_kernel.contexts.document import TABLES, Document
 from rlm_kernel.contexts.headings import find_headings
 
@@ -124,11 +125,12 @@ def _highest(found: list[tuple[int, str]]) -> str:
 
 def _columns(document: Document) -> str:
     # The first line alone is read: all rows would cost what the person has not asked for yet.
-    first = Document(document[: _end_of_line(document, 0)], kind=document.kind)
+    delimiter, start = separator_line(document)
+    first = Document(document[start : _end_of_line(document, start)], kind=document.kind)
     import csv
 
-    names = next(csv.reader([str(first)], delimiter=first.delimiter), [])
-    rows = document.count("\n") + (0 if document.endswith("\n") else 1) - 1
+    names = column_names(next(csv.reader([str(first)], delimiter=delimiter or first.delimiter), []))
+    rows = document.count("\n", start) + (0 if document.endswith("\n") else 1) - 1
     listed = _cut(", ".join(_cut(name) for name in names[:30]), _WIDTH) + (" …" if len(names) > 30 else "")
     return f"{_count(len(names), 'column')}: {listed}\nAbout {_count(rows, 'row')}"
 

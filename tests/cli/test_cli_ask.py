@@ -131,6 +131,13 @@ def test_several_files_are_one_document_with_files(run_cli, tmp_path, tale, scri
     assert done.stdout.strip() == repr({own: "A tale ", "other/tale.txt": "Another", "ships.log": "one shi"})
 
 
+def test_a_file_whose_name_begins_with_a_tilde(run_cli, folder):
+    (folder / "~tale.txt").write_text("One line.\n")
+    assert "**1** line" in run_cli("ask", "How many lines are there?", "~tale.txt").stdout
+    gone = run_cli("ask", "How many lines are there?", "~no-such-one/a.txt")
+    assert (gone.returncode, "there is no folder ~no-such-one" in gone.stderr) == (2, True)
+
+
 def test_folders_patterns_and_zips(run_cli, folder, tmp_path, tale, script):
     (folder / "docs" / "deep").mkdir(parents=True)
     (folder / "docs" / "a.md").write_text("# A\n\ntext\n")

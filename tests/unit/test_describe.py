@@ -71,6 +71,7 @@ def test_the_shape_of_a_log(lines, what, first):
     ("document", "type_name", "structure"),
     [
         (Document("a,b\n1,2\n", "/x/t.csv", "CSV"), "Document (CSV)", "2 columns: a, b\nAbout 1 row"),
+        (Document("sep=;\na;a\n1;2\n", "/x/t.csv", "CSV"), "Document (CSV)", "2 columns: a, a_2\nAbout 1 row"),
         (
             Document("x\n\ny", "/x/r.pdf", "PDF", page_starts=(0, 3)),
             "Document (PDF)",
