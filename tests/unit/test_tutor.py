@@ -25,6 +25,10 @@ It reached Reykjavik in a storm; the mast was lost.
 The captain sold the ship in Reykjavik. A new ship, the Heron, was built by Olsen.
 The Heron came home to Bergen in August.
 """
+EURO = (
+    "Artikel;Preis;Nr;Menge;Tag\nBrot;3,50;007;1,234;2012-01-01\nWein;9,99;7.0;2,500;2013-02-01\n"
+    "Käse;12,25;7;1,000;2014-01-01\nTV;1.299,00;8;3,100;2013-01-01\n"
+)
 CSV = "city,country,people\nOslo,Norway,700\nBergen,Norway,290\nMalmö,Sweden,350\nTurku,Finland,\n"
 WEB_LOG = "".join(
     f'10.0.0.{n % 3} - - [0{1 + n // 5}/May/2024:10:00:0{n} +0000] "GET /{n % 2}.html HTTP/1.1" '
@@ -150,6 +154,19 @@ async def test_an_unsaid_way_of_comparing_is_stated_with_the_other_readings(kind
         (CSV, "Which city has the highest people?", "city: **Oslo**"),
         (CSV, "Which country is most common?", "**Norway** (2)"),
         (CSV, "How many distinct countries are there?", "**3** different values"),
+        (EURO, "What is the sum of Preis?", "is **1,324.74**, over 4 rows with a number. `Preis` has decimal commas."),
+        (EURO, "Which Artikel has the highest Preis?", "in the row with Artikel: **TV**, Preis: **1.299,00**"),
+        (EURO, "How many rows have Preis above 100?", "**1** of 4 rows have `Preis` > 100. `Preis` has decimal"),
+        (EURO, "How many rows have Nr 7?", "**1** of 4 rows have `Nr` = 7. By the number that is written, in whatever "
+               "way: 3 rows."),
+        (EURO, "What is the mean Menge?", "I cannot answer this: the values of `Menge`, such as '1,234', '2,500'"),
+        (EURO, "How many rows have Tag above 2013?", "I cannot answer this: the values of `Tag`, such as '2012-01-01'"),
+        (EURO, "Which Artikel has the highest Tag?", "I cannot answer this: the values of `Tag`"),
+        ('a,b,c\nx,"1,234",$5\ny,1 000,\nz,(20),$7\nw,100,$8\nv,50,$9\n', "What is the sum of b?",
+         "is **1,384**, over 3 rows with a number; 2 rows without one are left out. 2 values of `b` are no plain"),
+        ('a,b,c\nx,"1,234",$5\ny,1 000,\nz,(20),$7\nw,100,$8\nv,50,$9\n', "How many rows have b above 60?",
+         "**2** of 5 rows have `b` > 60. 2 values of `b` are no plain numbers and are left out, as '1 000'."),
+        ('a,b,c\nx,"1,234",$5\ny,1 000,\nz,(20),$7\nw,100,$8\nv,50,$9\n', "What is the highest c?", "I cannot answer"),
         (WEB_LOG, "How many requests returned status 404?", "**1** of 9 rows have `status` = 404"),
         (WEB_LOG, "How many requests used a method other than GET?", "**0** of 9 rows"),
         (WEB_LOG, "Which client IP made the most "

@@ -8,9 +8,9 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from rlm_kernel.models.tutor import table
-from rlm_kernel.models.tutor.state import Policy, State, failed, plain, single
+from rlm_kernel.models.tutor.state import HELP, Policy, State, failed, plain, single
 from rlm_kernel.models.tutor.steps import step
-from rlm_kernel.models.tutor.table import Aggregate, Columns, Condition, CountRows, Distinct, TableAsk, Top
+from rlm_kernel.models.tutor.table import Aggregate, Columns, Condition, CountRows, Distinct, ExtremeRow, TableAsk, Top
 from rlm_kernel.models.tutor.units import ROWS
 
 if TYPE_CHECKING:
@@ -30,14 +30,16 @@ def read_rows(state: State) -> Policy:
     state.rows_read = True
     kind = state.shape.kind
     if kind in ("web log", "log"):
-        shown = yield step("table/rows_pattern", pattern=f"r'''{ROWS[kind]}'''")
+        shown = yield step("table/rows_pattern", pattern=f"r'''{ROWS[kind]}'''", numbers=_numbers())
     elif kind == "mail":
-        shown = yield step("table/rows_mail")
+        shown = yield step("table/rows_mail", numbers=_numbers())
     elif kind == "csv":
-        shown = yield step("table/rows_csv", delimiter=repr(state.shape.delimiter))
+        delimiter = state.shape.delimiter
+        shown = yield step("table/rows_csv", delimiter=repr(delimiter), numbers=_numbers(unsure=delimiter == ";"))
     else:
         is_list = state.shape.type in ("list", "tuple")
-        shown = yield step("table/rows_json", parse="values = list(context)" if is_list else ROWS[kind])
+        parse = "values = list(context)" if is_list else ROWS[kind]
+        shown = yield step("table/rows_json", parse=parse, numbers=_numbers())
     rows, odd = shown.number("rows"), shown.number("odd")
     if shown.failed or rows < 1 or odd > _MOST_ODD * (rows + odd):
         return
@@ -49,6 +51,11 @@ def read_rows(state: State) -> Policy:
     own = [stem] if re.fullmatch(r"[a-z ]+s", stem) else []
     state.columns = Columns(names, usual=kind in ("web log", "log"), rows=own)
     state.row_count, state.odd = int(rows), int(odd)
+
+
+def _numbers(unsure: bool = False) -> str:
+    """Write the functions that read numbers; unsure: a comma may be a decimal one, as a semicolon parts columns."""
+    return step("table/numbers", unsure=unsure).rstrip("\n")
 
 
 def answer(state: State, clause: Clause) -> Generator[str, Shown, bool]:
@@ -85,28 +92,46 @@ def _answer(state: State, ask: TableAsk) -> Policy:
             ask.measure, ask.measure
         )
         measure = {"min": "smallest value", "max": "largest value"}.get(ask.measure, ask.measure)
-        yield from _with_numbers(step("table/aggregate", code=f"{function}(numbers)", measure=measure, **values))
+        code = f"{function}(numbers)"
+        yield from _with_numbers(ask, said, step("table/aggregate", code=code, measure=measure, **values))
     else:
         shows = [ask.show, ask.column] if ask.show else []
         which = "largest" if ask.highest else "smallest"
         yield from _with_numbers(
-            step("table/extreme_row", which=which, reverse=ask.highest, show=repr(shows), **values)
+            ask, said, step("table/extreme_row", which=which, reverse=ask.highest, show=repr(shows), **values)
         )
 
 
-def _with_numbers(reply: str) -> Policy:
+def _with_numbers(ask: Aggregate | ExtremeRow, said: str, reply: str) -> Policy:
     shown = yield reply
-    if shown.failed or shown.number("numbers") < 1:
+    if shown.failed:
         yield failed(shown)
+    elif not _mostly_numbers(shown):
+        yield _no_numbers(ask.column, f" where {said}" if said else "")
+
+
+def _mostly_numbers(shown: Shown, place: int = 0) -> bool:
+    """Tell whether a column has numbers, and more of them than other values."""
+    numbers, others = shown.numbers("numbers")[place:], shown.numbers("others")[place:]
+    return bool(numbers and others) and numbers[0] > others[0]
+
+
+def _no_numbers(column: str, said: str = "") -> str:
+    return step("table/no_numbers", column=plain(column), name=repr(column), said=repr(said), message=repr(HELP))
 
 
 def _count_rows(ask: CountRows, test: str, said: str, odd: str) -> Policy:
     names = list(dict.fromkeys(condition.column for condition in ask.conditions))
     fields = plain(", ".join(names))
-    shown = yield step("table/count_rows", fields=fields, test=test)
+    compared = list(dict.fromkeys(condition.column for condition in ask.conditions if condition.compares))
+    shown = yield step("table/count_rows", fields=fields, test=test, compared=repr(compared))
     if shown.failed:
         yield failed(shown)
         return
+    for number, column in enumerate(compared):
+        if not _mostly_numbers(shown, number):
+            yield _no_numbers(column)
+            return
     remark = 'remark = ""'
     if shown.number("found") == 0:
         loose = " and ".join(_loosely(condition) for condition in ask.conditions)
@@ -121,6 +146,8 @@ def _count_rows(ask: CountRows, test: str, said: str, odd: str) -> Policy:
         "said": repr(said),
         "odd": repr(odd),
         "remark": remark,
+        "compared": repr(compared),
+        "by_value": " and ".join(condition.code(by_value=True) for condition in ask.conditions),
     }
     yield from single(step("table/count_rows_check", **check), "agrees")
 

@@ -83,15 +83,25 @@ class Condition:
     operator: Literal["is", "is not", ">", "<", ">=", "<=", "contains"]
     value: str
 
-    def code(self) -> str:
-        """Write it as Python over ``row``, with ``cell`` and ``as_number`` of the cell that reads the rows."""
+    @property
+    def compares(self) -> bool:
+        """Whether it asks for a smaller or larger number."""
+        return self.operator in (">", "<", ">=", "<=")
+
+    def code(self, by_value: bool = False) -> str:
+        """Write it as Python over ``row``, with ``cell`` and ``as_number`` of the cell that reads the rows.
+
+        Args:
+            by_value: Numbers are the same that are written differently (7 and 007), else texts are compared.
+        """
         text, value = f"cell(row, {self.column!r})", _number(self.value)
         if self.operator == "contains":
             return f"{self.value!r} in {text}"
+        number = f"as_number(row, {self.column!r})"
         if self.operator in ("is", "is not"):
             sign = "==" if self.operator == "is" else "!="
-            return f"{text} {sign} {self.value!r}" if value is None else f"as_number({text}) {sign} {value}"
-        return f"as_number({text}) {self.operator} {value}"
+            return f"{number} {sign} {value}" if by_value and value is not None else f"{text} {sign} {self.value!r}"
+        return f"{number} {self.operator} {value}"
 
     def words(self) -> str:
         """Say it for people."""
