@@ -29,6 +29,8 @@ EURO = (
     "Artikel;Preis;Nr;Menge;Tag\nBrot;3,50;007;1,234;2012-01-01\nWein;9,99;7.0;2,500;2013-02-01\n"
     "Käse;12,25;7;1,000;2014-01-01\nTV;1.299,00;8;3,100;2013-01-01\n"
 )
+FEW = "k;n\na;5\nb;x\nc;-\nd;\ne;no\n"
+PAID = "name,hours,pay\nKim,3,70\nAda,4,100\nBo,5,(80)\nAl,6,50\n"
 CSV = "city,country,people\nOslo,Norway,700\nBergen,Norway,290\nMalmö,Sweden,350\nTurku,Finland,\n"
 WEB_LOG = "".join(
     f'10.0.0.{n % 3} - - [0{1 + n // 5}/May/2024:10:00:0{n} +0000] "GET /{n % 2}.html HTTP/1.1" '
@@ -163,9 +165,11 @@ async def test_an_unsaid_way_of_comparing_is_stated_with_the_other_readings(kind
         (EURO, "How many rows have Tag above 2013?", "I cannot answer this: the values of `Tag`, such as '2012-01-01'"),
         (EURO, "Which Artikel has the highest Tag?", "I cannot answer this: the values of `Tag`"),
         ('a,b,c\nx,"1,234",$5\ny,1 000,\nz,(20),$7\nw,100,$8\nv,50,$9\n', "What is the sum of b?",
-         "is **1,384**, over 3 rows with a number; 2 rows without one are left out. 2 values of `b` are no plain"),
+         "is **1,384**, over 3 rows with a number; 2 rows without one are left out. The commas of `b` are read as "
+         "thousands marks, as in '1,234'. 2 values of `b` are no plain numbers and are left out, as '1 000'."),
         ('a,b,c\nx,"1,234",$5\ny,1 000,\nz,(20),$7\nw,100,$8\nv,50,$9\n', "How many rows have b above 60?",
-         "**2** of 5 rows have `b` > 60. 2 values of `b` are no plain numbers and are left out, as '1 000'."),
+         "**2** of 5 rows have `b` > 60. The commas of `b` are read as thousands marks, as in '1,234'. 2 values of `b` "
+         "are no plain numbers and are left out, as '1 000'."),
         ('a,b,c\nx,"1,234",$5\ny,1 000,\nz,(20),$7\nw,100,$8\nv,50,$9\n', "What is the highest c?", "I cannot answer"),
         (WEB_LOG, "How many requests returned status 404?", "**1** of 9 rows have `status` = 404"),
         (WEB_LOG, "How many requests used a method other than GET?", "**0** of 9 rows"),
@@ -192,6 +196,67 @@ async def test_answers_from_tables_and_collections(context, question, expected):
     assert run.ready
     assert not run.failed
     assert expected in run.answer
+
+
+@pytest.mark.parametrize(
+    ("context", "question", "expected"),
+    [
+        (EURO, "How many rows have Preis above 1.000?", "`Preis` has decimal commas, so 1.000 may be read in two ways"),
+        (
+            EURO,
+            'How many rows have Preis above "1,000"?',
+            "`Preis` has decimal commas, so 1,000 may be read in two ways",
+        ),
+        (EURO, "What is the sum of Preis where Tag above 2013?", "the values of `Tag`, such as '2012-01-01'"),
+        (EURO, "How many distinct Artikel where Tag above 2013?", "the values of `Tag`, such as '2012-01-01'"),
+        (EURO, "Which Artikel is most common where Menge above 2?", "the values of `Menge`, such as '1,234'"),
+        (FEW, "What is the sum of n?", "the values of `n`, such as '5', 'x', '-', are no plain numbers"),
+        (FEW, "Which k has the highest n?", "the values of `n`, such as '5', 'x', '-', are no plain numbers"),
+        (FEW, "What is the sum of n where k is b?", "the values of `n` where `k` = b, such as 'x', are no plain"),
+        (FEW, "What is the mean n where k is d?", "no row where `k` = d has a value of `n`"),
+    ],
+)
+async def test_numbers_that_cannot_be_read_for_certain_are_declined_and_nothing_else_is_said(
+    context, question, expected
+):
+    run = await ask(question, context)
+    assert run.ready
+    assert not run.failed
+    assert run.answer.startswith("I cannot answer this: ")
+    assert expected in run.answer
+    assert "**" not in run.answer
+
+
+@pytest.mark.parametrize(
+    ("context", "question", "expected"),
+    [
+        (EURO, "How many rows have Preis 3.50?", "**0** of 4 rows have `Preis` = 3.50. `Preis` has decimal commas."),
+        (EURO, "What is the sum of Preis where Nr is 7?", "is **12.25**, over 1 rows with a number. `Preis` has "
+               "decimal commas. By the number that is written, in whatever way: 3 rows."),
+        (EURO, "Which Artikel is most common where Preis above 5000?", "No row where `Preis` > 5000 has a value of "
+               "`Artikel`. `Preis` has decimal commas."),
+        ("a\tb\nx\t1,234\ny\t2,500\n", "What is the sum of b?", "is **3,734**, over 2 rows with a number. The commas "
+         "of `b` are read as thousands marks, as in '1,234'."),
+        (PAID, "What is the sum of hours where pay above 60?", "is **7**, over 2 rows with a number. 1 values of `pay` "
+               "are no plain numbers and are left out, as '(80)'."),
+        (PAID, "How many distinct hours where pay above 60?", "in 2 rows where `pay` > 60. 1 values of `pay` are no"),
+        (PAID, "What is the sum of pay where pay above 60?", "is **170**, over 2 rows with a number. 1 values of"),
+        (Document("a,b\ngold,2\n", path="one.csv"), "How many rows are there?", "**1** rows"),
+        (Document("a,b\ngold,2\n", path="one.csv"), "What is the largest b?", "is **2**, over 1 rows"),
+    ],
+)  # fmt: skip
+async def test_how_numbers_and_conditions_were_read_is_said_with_the_answer(context, question, expected):
+    run = await ask(question, context)
+    assert run.ready
+    assert not run.failed
+    assert expected in run.answer
+    assert "cannot answer" not in run.answer
+    assert "could not" not in run.answer
+
+
+async def test_two_lines_with_a_comma_each_are_a_table_only_in_a_file_of_that_kind():
+    run = await ask("How many rows are there?", "Dear Ann, hello\nYours, Kim\n")
+    assert "is a question I do not answer" in run.answer
 
 
 @pytest.mark.parametrize(

@@ -69,69 +69,101 @@ def answer(state: State, clause: Clause) -> Generator[str, Shown, bool]:
 
 
 def _answer(state: State, ask: TableAsk) -> Policy:
+    clear = yield from _comparable(ask)
+    if not clear:
+        return
     odd = f" ({state.odd:,} lines or entries do not have the form of the others.)" if state.odd else ""
-    test = " and ".join(condition.code() for condition in ask.conditions) or "True"
+    notes = " + ".join([*_notes(ask), repr(odd)])
+    test = _test(ask)
     said = " and ".join(condition.words() for condition in ask.conditions)
     if isinstance(ask, CountRows):
-        yield from _count_rows(ask, test, said, odd)
+        yield from _count_rows(ask, test, said, notes)
         return
     values: dict[str, object] = {
         "column": plain(ask.column),
         "name": repr(ask.column),
         "where": f" if {test}" if ask.conditions else "",
         "said": repr(f" where {said}" if said else ""),
-        "odd": repr(odd),
+        "odd": notes,
     }
     if isinstance(ask, Distinct):
         yield from single(step("table/distinct", **values), "agrees")
     elif isinstance(ask, Top):
         most = "most" if ask.most else "fewest"
         yield from single(step("table/top", reverse=ask.most, most=most, number=ask.number, **values), "agrees")
-    elif isinstance(ask, Aggregate):
+    else:
+        yield from _with_numbers(ask, values)
+
+
+def _with_numbers(ask: Aggregate | ExtremeRow, values: dict[str, object]) -> Policy:
+    among = "rows" if ask.column in _compared(ask) else "asked"  # what the condition left out is told too
+    if isinstance(ask, Aggregate):
         function = {"mean": "statistics.fmean", "median": "statistics.median", "sum": "math.fsum"}.get(
             ask.measure, ask.measure
         )
         measure = {"min": "smallest value", "max": "largest value"}.get(ask.measure, ask.measure)
-        code = f"{function}(numbers)"
-        yield from _with_numbers(ask, said, step("table/aggregate", code=code, measure=measure, **values))
+        reply = step("table/aggregate", code=f"{function}(numbers)", measure=measure, among=among, **values)
     else:
-        shows = [ask.show, ask.column] if ask.show else []
+        show = repr([ask.show, ask.column] if ask.show else [])
         which = "largest" if ask.highest else "smallest"
-        yield from _with_numbers(
-            ask, said, step("table/extreme_row", which=which, reverse=ask.highest, show=repr(shows), **values)
-        )
-
-
-def _with_numbers(ask: Aggregate | ExtremeRow, said: str, reply: str) -> Policy:
+        reply = step("table/extreme_row", which=which, reverse=ask.highest, show=show, among=among, **values)
     shown = yield reply
     if shown.failed:
         yield failed(shown)
-    elif not _mostly_numbers(shown):
-        yield _no_numbers(ask.column, f" where {said}" if said else "")
+    elif shown.value("readable") != "True":
+        yield step("table/no_numbers", message=repr(HELP), **values)
 
 
-def _mostly_numbers(shown: Shown, place: int = 0) -> bool:
-    """Tell whether a column has numbers, and more of them than other values."""
-    numbers, others = shown.numbers("numbers")[place:], shown.numbers("others")[place:]
-    return bool(numbers and others) and numbers[0] > others[0]
+def _comparable(ask: TableAsk) -> Generator[str, Shown, bool]:
+    """Look whether the columns of which numbers are compared have numbers; else say that this cannot be answered."""
+    compared = _compared(ask)
+    if not compared:
+        return True
+    grouped = {condition.column: condition.value for condition in ask.conditions if condition.grouped}
+    columns = plain(", ".join(compared))
+    shown = yield step("table/compared", column=columns, compared=repr(compared), grouped=repr(list(grouped)))
+    unclear, commas = shown.value("unclear"), shown.value("commas")
+    if shown.failed or not (unclear and commas):
+        yield failed(shown)
+        return False
+    for name in json.loads(unclear)[:1]:
+        values = {"column": plain(name), "name": repr(name), "where": "", "said": "''", "odd": "''"}
+        yield step("table/no_numbers", message=repr(HELP), **values)
+        return False
+    for name in json.loads(commas)[:1]:
+        value = repr(grouped[name])
+        yield step("table/grouped", column=plain(name), name=repr(name), value=value, message=repr(HELP))
+        return False
+    return True
 
 
-def _no_numbers(column: str, said: str = "") -> str:
-    return step("table/no_numbers", column=plain(column), name=repr(column), said=repr(said), message=repr(HELP))
+def _compared(ask: TableAsk) -> list[str]:
+    return list(dict.fromkeys(condition.column for condition in ask.conditions if condition.compares))
 
 
-def _count_rows(ask: CountRows, test: str, said: str, odd: str) -> Policy:
+def _test(ask: TableAsk, by_value: bool = False) -> str:
+    return " and ".join(condition.code(by_value) for condition in ask.conditions) or "True"
+
+
+def _notes(ask: TableAsk) -> list[str]:
+    """Write the expressions that tell how the conditions were read, and whether another reading counts otherwise."""
+    own = ask.column if isinstance(ask, Aggregate | ExtremeRow) else ""
+    notes = [f"told({name!r}, rows)" for name in _compared(ask) if name != own]
+    numeric = dict.fromkeys(condition.column for condition in ask.conditions if condition.numeric)
+    notes += [f"marks({name!r})" for name in numeric if name != own and name not in _compared(ask)]
+    if numeric:
+        count, by_number = (f"sum(1 for row in rows if {_test(ask, by_value)})" for by_value in (False, True))
+        notes.append(f"otherwise({count}, {by_number})")
+    return notes
+
+
+def _count_rows(ask: CountRows, test: str, said: str, notes: str) -> Policy:
     names = list(dict.fromkeys(condition.column for condition in ask.conditions))
     fields = plain(", ".join(names))
-    compared = list(dict.fromkeys(condition.column for condition in ask.conditions if condition.compares))
-    shown = yield step("table/count_rows", fields=fields, test=test, compared=repr(compared))
+    shown = yield step("table/count_rows", fields=fields, test=test)
     if shown.failed:
         yield failed(shown)
         return
-    for number, column in enumerate(compared):
-        if not _mostly_numbers(shown, number):
-            yield _no_numbers(column)
-            return
     remark = 'remark = ""'
     if shown.number("found") == 0:
         loose = " and ".join(_loosely(condition) for condition in ask.conditions)
@@ -139,16 +171,7 @@ def _count_rows(ask: CountRows, test: str, said: str, odd: str) -> Policy:
             f"loose = sum(1 for row in rows if {loose})\n"
             'remark = f" Rows where it is part of the value, in any case: {loose:,}." if loose else ""'
         )
-    check = {
-        "fields": fields,
-        "test": test,
-        "names": repr(names),
-        "said": repr(said),
-        "odd": repr(odd),
-        "remark": remark,
-        "compared": repr(compared),
-        "by_value": " and ".join(condition.code(by_value=True) for condition in ask.conditions),
-    }
+    check = {"fields": fields, "test": test, "names": repr(names), "said": repr(said), "odd": notes, "remark": remark}
     yield from single(step("table/count_rows_check", **check), "agrees")
 
 

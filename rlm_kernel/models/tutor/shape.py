@@ -68,7 +68,7 @@ def judge(kind_of: str, look: Shown, prepared: Shown) -> Shape:
     kind: Kind
     if kind_of == "files":  # a table among them is not read as one: the next has other columns, or its header again
         return Shape("files", kind_of, lines=max(0, int(prepared.number("lines"))), pages=prepared.number("pages") > 0)
-    kind, delimiter = ("json", ",") if items == "dict" else _judge_lines(lines, whole)
+    kind, delimiter = ("json", ",") if items == "dict" else _judge_lines(lines, whole, look.value("name"))
     if kind_of in ("list", "tuple", "dict") and kind != "json":
         kind = "dict" if kind_of == "dict" else "list"
     return Shape(
@@ -83,7 +83,7 @@ def judge(kind_of: str, look: Shown, prepared: Shown) -> Shape:
     )
 
 
-def _judge_lines(lines: list[str], whole: list[str]) -> tuple[Kind, str]:
+def _judge_lines(lines: list[str], whole: list[str], name: str) -> tuple[Kind, str]:
     filled = [line for line in lines if line.strip()]
     if not filled:
         return "prose", ","
@@ -95,7 +95,7 @@ def _judge_lines(lines: list[str], whole: list[str]) -> tuple[Kind, str]:
         if sum(bool(re.match(pattern, line)) for line in filled) >= max(2, 0.6 * len(filled)):
             return kind, ","  # type: ignore[return-value]  # two of the kinds, by name
     for delimiter in (",", "\t", ";", "|"):
-        if _is_csv(whole, delimiter):
+        if _is_csv(whole, delimiter, 2 if name.lower().endswith((".csv", ".tsv")) else 3):
             return "csv", delimiter
     if re.match(r"From \S+ |(?:Return-Path|Received|From|Message-ID|Date|Subject|Delivered-To): ", filled[0]):
         headers = sum(bool(re.match(r"[A-Z][A-Za-z-]*: |[ \t]", line)) for line in filled[:6])
@@ -112,9 +112,10 @@ def _json_object(line: str) -> bool:
         return False
 
 
-def _is_csv(lines: list[str], delimiter: str) -> bool:
+def _is_csv(lines: list[str], delimiter: str, least: int) -> bool:
+    """Tell whether lines are a table; least: how many show it (two lines of prose may have one comma each)."""
     filled = [line for line in lines if line.strip()]
-    if len(filled) < 3:
+    if len(filled) < least:
         return False
     cells = list(csv.reader(filled, delimiter=delimiter))
     header = [name.strip().lstrip("\ufeff") for name in cells[0]]
@@ -122,4 +123,6 @@ def _is_csv(lines: list[str], delimiter: str) -> bool:
         all(header) and len(set(header)) == len(header) and not any(re.fullmatch(r"-?[\d.,]+", name) for name in header)
     )
     same = sum(len(row) == len(header) for row in cells)
-    return len(header) >= 2 and named and all(len(name) <= 60 for name in header) and same >= max(3, 0.8 * len(cells))
+    return (
+        len(header) >= 2 and named and all(len(name) <= 60 for name in header) and same >= max(least, 0.8 * len(cells))
+    )

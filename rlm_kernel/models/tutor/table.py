@@ -88,6 +88,16 @@ class Condition:
         """Whether it asks for a smaller or larger number."""
         return self.operator in (">", "<", ">=", "<=")
 
+    @property
+    def numeric(self) -> bool:
+        """Whether it asks for a value that may be written in several ways, as numbers are."""
+        return self.operator in ("is", "is not") and any(character.isdigit() for character in self.value)
+
+    @property
+    def grouped(self) -> bool:
+        """Whether its value reads otherwise with decimal commas: 1.000 and 1,000."""
+        return self.compares and bool(re.fullmatch(r"-?\d{1,3}(?:[.,]\d{3})+", self.value))
+
     def code(self, by_value: bool = False) -> str:
         """Write it as Python over ``row``, with ``cell`` and ``as_number`` of the cell that reads the rows.
 
@@ -99,8 +109,9 @@ class Condition:
             return f"{self.value!r} in {text}"
         number = f"as_number(row, {self.column!r})"
         if self.operator in ("is", "is not"):
-            sign = "==" if self.operator == "is" else "!="
-            return f"{number} {sign} {value}" if by_value and value is not None else f"{text} {sign} {self.value!r}"
+            if by_value:
+                return f"{'' if self.operator == 'is' else 'not '}same(row, {self.column!r}, {self.value!r})"
+            return f"{text} {'==' if self.operator == 'is' else '!='} {self.value!r}"
         return f"{number} {self.operator} {value}"
 
     def words(self) -> str:

@@ -46,12 +46,10 @@ class Shown:
 
     def number(self, name: str) -> float:
         """Give a number printed as ``name: 1,234 of …`` or ``name: 50%``; -1 where there is none."""
-        return next(iter(self.numbers(name)), -1.0)
-
-    def numbers(self, name: str) -> list[float]:
-        """Give all numbers that were printed so, in order."""
-        written = re.findall(rf"^{re.escape(name)}: (-?[\d.,]*\d)", self.text, re.MULTILINE)
-        return [float(each.replace(",", "")) for each in written]
+        try:
+            return float(self.value(name).split()[0].replace(",", "").rstrip("%"))
+        except (ValueError, IndexError):
+            return -1.0
 
 
 @dataclass(frozen=True, slots=True)
