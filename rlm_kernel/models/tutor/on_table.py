@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _MOST_ODD = 0.05
 """Share of entries of another form above which it is not taken for a table at all."""
 
+_SUM = "(sum if all(isinstance(number, int) for number in numbers) else math.fsum)"
+
 
 def read_rows(state: State) -> Policy:
     """Have a cell read the rows, once a run; the state then knows the columns, where there are any."""
@@ -98,7 +100,7 @@ def _answer(state: State, ask: TableAsk) -> Policy:
 def _with_numbers(ask: Aggregate | ExtremeRow, values: dict[str, object]) -> Policy:
     among = "rows" if ask.column in _compared(ask) else "asked"  # what the condition left out is told too
     if isinstance(ask, Aggregate):
-        function = {"mean": "statistics.fmean", "median": "statistics.median", "sum": "math.fsum"}.get(
+        function = {"mean": "statistics.fmean", "median": "statistics.median", "sum": _SUM}.get(
             ask.measure, ask.measure
         )
         measure = {"min": "smallest value", "max": "largest value"}.get(ask.measure, ask.measure)

@@ -329,8 +329,8 @@ def _extreme(clause: Clause, columns: Columns, found: re.Match[str]) -> TableAsk
 def _number(text: str) -> int | float | None:
     if not re.fullmatch(r"-?\d+(?:,\d{3})*(?:\.\d+)?", text):
         return None
-    value = float(text.replace(",", ""))
-    return int(value) if value.is_integer() and "." not in text else value
+    digits = text.replace(",", "")
+    return float(digits) if "." in digits else int(digits)
 
 
 def _singular(noun: str) -> str:
