@@ -55,6 +55,8 @@ class ChangeForm extends Widget implements Dialog.IBodyWidget<EditDict> {
     this._text.tabIndex = -1;
     this._text.setAttribute('role', 'status');
     this._text.setAttribute('aria-live', 'polite');
+    // Lab's dialog takes the keys back here where the page behind it has taken them: Enter is the button's.
+    this._text.onfocus = event => this._passOn(event);
     // Lab's dialog keeps its button off while a field of it is not valid: this one is, once the price is known.
     this._gate.required = true;
     this._gate.hidden = true;
@@ -116,6 +118,14 @@ class ChangeForm extends Widget implements Dialog.IBodyWidget<EditDict> {
     this._text.textContent = text;
     this._setGate('open');
     if (!this._field || document.activeElement === document.body) {
+      this._accept?.focus();
+    }
+  }
+
+  private _passOn(event: FocusEvent): void {
+    const pressed =
+      event.relatedTarget instanceof Node && this.node.closest('.jp-Dialog')?.contains(event.relatedTarget);
+    if (this._gate.value && !pressed) {
       this._accept?.focus();
     }
   }

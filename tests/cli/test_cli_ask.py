@@ -10,10 +10,11 @@ import subprocess
 import sys
 import time
 import zipfile
-from pathlib import Path
 
 import nbformat
 import pytest
+
+from tests.processes import alive
 
 LOOK = "I look at the size first.\n```python\nprint(len(context))\n```"
 ASK_SUB = "```python\nreplies = llm_query_batched(['who won? ' + str(n) for n in range(3)])\nprint(replies)\n```"
@@ -370,15 +371,14 @@ def test_the_tutor_answers_a_count(run_cli, tale):
     assert result["usage"]["cost_usd"] == 0
 
 
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks in /proc")
 def test_no_process_is_left_behind(run_cli, tale, script):
     done = run_cli("ask", "Who won?", tale, "--model", script("```python\nimport os\nFINAL(str(os.getpid()))\n```"))
     assert done.returncode == 0, done.stderr
     pid = int(done.stdout)
     deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and Path(f"/proc/{pid}").exists():
+    while time.monotonic() < deadline and alive(pid):
         time.sleep(0.05)
-    assert not Path(f"/proc/{pid}").exists()
+    assert not alive(pid)
 
 
 def test_what_is_read_can_be_said_and_what_is_left_out_is_told(run_cli, folder):

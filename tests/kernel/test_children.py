@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from typing import TYPE_CHECKING
 
-import psutil
-
 from tests.kernel.page import Page, cell, final, script
+from tests.processes import alive, below, group_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,18 +20,9 @@ if TYPE_CHECKING:
 ASK = "rs = rlm_query_batched([f'child {i}' for i in range(8)])\nprint(rs[0], len(rs))"
 
 
-def below(pid: int) -> set[int]:
-    """Every process that a kernel started, and what those started."""
-    return {child.pid for child in psutil.Process(pid).children(recursive=True)}
-
-
 def leading(pids: set[int]) -> set[int]:
     """Those that lead a process group, as the namespaces do, and not their checkpoints."""
-    return {pid for pid in pids if os.getpgid(pid) == pid}
-
-
-def living(pids: set[int]) -> set[int]:
-    return {pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"}
+    return {pid for pid in pids if group_of(pid) == pid}
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> None:
@@ -84,7 +75,7 @@ def test_an_interrupt_ends_eight_children_soon(kernel: LiveKernel, tmp_path: Pat
     page, msg_id, children = start(kernel, tmp_path, "sum(range(10**12))")
     began = time.monotonic()
     kernel.interrupt()
-    wait_for(lambda: not living(children), 10)
+    wait_for(lambda: not any(map(alive, children)), 10)
     page.finish(msg_id)
     assert time.monotonic() - began < 15
     assert page.of("run_end")[0]["outcome"] == "stopped"
@@ -94,10 +85,10 @@ def test_an_interrupt_ends_eight_children_soon(kernel: LiveKernel, tmp_path: Pat
 def test_killing_the_kernel_leaves_no_child(start_kernel: Callable[..., LiveKernel], tmp_path: Path) -> None:
     kernel = start_kernel("rlm")
     start(kernel, tmp_path, "import subprocess; subprocess.run(['sleep', '60'])")
+    wait_for(lambda: len(below(kernel.pid)) >= 8 + 8 + 2, 10)
     every = below(kernel.pid)
-    assert len(every) >= 8 + 8 + 2
-    psutil.Process(kernel.pid).kill()
-    wait_for(lambda: not living(every), 3)
+    os.kill(kernel.pid, signal.SIGKILL)
+    wait_for(lambda: not any(map(alive, every)), 3)
 
 
 def test_a_cell_of_the_person_can_ask_children_too(kernel: LiveKernel, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.processes import alive, below
+
 if TYPE_CHECKING:
     from tests.conftest import LiveKernel, Ran
 
@@ -110,17 +112,10 @@ def test_a_dying_cell_loses_only_itself(shared_kernel: LiveKernel, code: str) ->
     assert after.count > count
 
 
-def descendants(pid: int) -> set[int]:
-    psutil = pytest.importorskip("psutil")
-    return {child.pid for child in psutil.Process(pid).children(recursive=True)}
-
-
 def gone(pids: set[int], seconds: float = 5.0) -> bool:
-    psutil = pytest.importorskip("psutil")
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        alive = [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
-        if not alive:
+        if not any(map(alive, pids)):
             return True
         time.sleep(0.1)
     return False
@@ -135,7 +130,7 @@ def test_killing_the_kernel_leaves_no_process(kernel: LiveKernel, busy: bool) ->
         msg_id = k.send("while True:\n    pass")
         k.wait_for(lambda: len(k.of_parent(msg_id)) >= 2)
         time.sleep(0.3)
-    pids = descendants(k.pid)
+    pids = below(k.pid)
     assert pids
     k.manager.autorestart = False  # type: ignore[attr-defined]
     os.kill(k.pid, signal.SIGKILL)
@@ -150,7 +145,7 @@ def test_restart_ends_the_old_processes_and_works(kernel: LiveKernel, busy: bool
         msg_id = k.send("while True:\n    pass")
         k.wait_for(lambda: len(k.of_parent(msg_id)) >= 2)
         time.sleep(0.3)
-    old = descendants(k.pid)
+    old = below(k.pid)
     started = time.monotonic()
     k.manager.restart_kernel(now=False)
     k.client.wait_for_ready(timeout=60)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from rlm_kernel.host.process import ExecuteReply, ExecuteRequest, NamespaceProcess, Published
 from rlm_kernel.host.recorder import OutputRecorder
 from rlm_kernel.ids import new_msg_id
 from rlm_kernel.usage import Usage
+from tests.processes import alive, group_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -137,21 +137,6 @@ async def ns() -> AsyncIterator[Driver]:
     await driver.process.close()
 
 
-def alive(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
 def group_members(group: int) -> list[int]:
     """Living processes of a process group."""
-    members = []
-    for name in os.listdir("/proc"):
-        if name.isdigit() and alive(int(name)):
-            with contextlib.suppress(OSError):
-                if os.getpgid(int(name)) == group:
-                    members.append(int(name))
-    return members
+    return [pid for pid in psutil.pids() if group_of(pid) == group and alive(pid)]

@@ -22,7 +22,7 @@ from rlm_kernel.host.pool import WarmPool
 from rlm_kernel.messages import ModelReply, ModelRequest
 from rlm_kernel.models.registry import Registry
 from rlm_kernel.usage import Limits, Usage
-from tests.process.conftest import alive
+from tests.processes import alive
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

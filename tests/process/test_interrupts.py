@@ -12,7 +12,8 @@ import time
 
 import pytest
 
-from tests.process.conftest import Driver, alive, group_members
+from tests.process.conftest import Driver, group_members
+from tests.processes import alive
 
 SLACK = 10
 """What an interrupt may take on a busy machine; what it interrupts would take three times as long."""

@@ -11,7 +11,8 @@ from rlm_kernel.engine.executor import CellRequest
 from rlm_kernel.host import parked
 from rlm_kernel.host.executor import ProcessExecutor
 from rlm_kernel.ids import CellId, NodeId, new_msg_id
-from tests.process.conftest import Driver, alive
+from tests.process.conftest import Driver
+from tests.processes import alive
 
 pytestmark = pytest.mark.skipif(not parked.FORK_IS_SAFE, reason="checkpoints need Linux")
 
