@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class UsageDict(TypedDict):
@@ -115,3 +118,8 @@ def money(cost_usd: float | None) -> str:
 def count(number: int, word: str) -> str:
     """Write a number with its word: ``1 call``, ``1,204 calls``."""
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def either(words: Sequence[str]) -> str:
+    """Write alternatives: ``a``, ``a or b``, ``a, b or c``."""
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rlm_kernel.engine.settings import OPTIONS, Settings, parse
+from rlm_kernel.usage import either
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Container, Sequence
+    from collections.abc import Container
 
 NOT_HERE = frozenset({"--reset", "--no-fresh"})
 """A command has no settings that last."""
@@ -24,16 +25,12 @@ def add_run_options(parser: argparse.ArgumentParser, without: Container[str] = (
     group = parser.add_argument_group("model and limits")
     for option in OPTIONS:
         if option.flag not in NOT_HERE and option.flag not in without:
-            note = " (none: no limit)" if option.optional else f": {_or(option.choices)}" if option.choices else ""
+            note = " (none: no limit)" if option.optional else f": {either(option.choices)}" if option.choices else ""
             name = f"set_{option.name}"
             if option.kind == "flag":
                 group.add_argument(option.flag, dest=name, action="store_true", default=None, help=option.help)
             else:
                 group.add_argument(option.flag, dest=name, metavar=option.metavar, help=option.help + note)
-
-
-def _or(words: Sequence[str]) -> str:
-    return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def settings_from(args: argparse.Namespace, base: Settings | None = None) -> Settings:

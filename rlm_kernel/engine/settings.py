@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from rlm_kernel.errors import InputError
-from rlm_kernel.usage import Limits, count
+from rlm_kernel.usage import Limits, count, either
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -68,7 +68,7 @@ class Option:
     def allowed(self) -> str:
         """Say in a few words what may be given."""
         if self.kind == "choice":
-            return f"{', '.join(self.choices[:-1])} or {self.choices[-1]}"
+            return either(self.choices)
         words = {
             "model": "a model's name or default",
             "count": "a whole number from 1",

@@ -14,6 +14,7 @@ from rlm_kernel.contexts.load import load
 from rlm_kernel.errors import ContextError
 from tests.unit.documents import make_bomb, make_liar, make_pdf, make_xlsx, make_zip
 
+CAT = "吾輩は猫である。名前はまだ無い。"
 PROSE = "Grüße aus der Gegend, in der Öl und Käse so günstig sind. "
 BAD = {
     "missing": ("missing.txt", None, r"is not there", "The folder looked in is"),
@@ -33,6 +34,36 @@ BAD = {
         b"\n".join([PROSE.encode(), PROSE.encode("cp1252"), PROSE.encode()]),
         r"is in mixed encodings: UTF-8, but for 5 places \(the first: byte 66, line 2\)",
         'encoding="mixed"',
+    ),
+    "mixed from the first letter on": (
+        "mixed.txt",
+        b"hello\n" + "Alla människor\n".encode("cp1252") + ("Alla människor är födda\n" * 5).encode(),
+        r"is in mixed encodings: UTF-8, but for 1 place \(the first: byte 12, line 2\)",
+        "(the first: 'Alla människor')",
+    ),
+    "mixed with Japanese": (
+        "mixed.txt",
+        PROSE.encode() + b"\n" + CAT.encode("shift_jis"),
+        r"is in mixed encodings: UTF-8, but for",
+        "Windows-1252 (the first: 'Œá",
+    ),
+    "Japanese": (
+        "neko.txt",
+        (CAT + "\n").encode("shift_jis") * 9,
+        r"is not UTF-8 \(byte 0, line 1\)",
+        "It may be cp932 ('吾輩は猫である。名前はまだ無い。') or cp949 (",
+    ),
+    "Russian": (
+        "old.txt",
+        b"Chapter 1\n" + ("Все счастливые семьи похожи друг на друга. " * 9).encode("koi8_r"),
+        r"is not UTF-8 \(byte 10, line 2\)",
+        "It may be koi8_r ('Все счастливые семьи похожи друг') or cp1251 (",
+    ),
+    "Thai": (
+        "old.txt",
+        ("มนุษย์ทั้งหลายเกิดมามีอิสระและเสมอภาคกัน " * 9).encode("cp874"),
+        r"is not UTF-8 \(byte 0, line 1\)",
+        'name it, encoding="cp874"',
     ),
     "broken UTF-16": ("cut.txt", b"\xff\xfea\0b\0c", r"is broken UTF-16", "get it again"),
     "encrypted PDF": ("locked.pdf", make_pdf("One", encrypted=True), r"is encrypted", "save a copy without"),

@@ -6,7 +6,7 @@ import codecs
 import unicodedata
 
 from rlm_kernel.errors import ContextError
-from rlm_kernel.usage import count
+from rlm_kernel.usage import count, either
 
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
@@ -19,6 +19,20 @@ _SIGNATURES = {
 }  # fmt: skip
 _AS_TEXT = "Save it as plain text or PDF and load that."
 _SAMPLE = 4096
+_SAID = 1 << 16
+"""Bytes, from the first that is no UTF-8, by which another encoding is told."""
+
+_LETTERS = ("cp1252", "cp1250", "iso8859_2", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256")
+_RARELY_UTF8 = ("cp932", "euc_jp", "gb18030", "big5", "cp949", "cp874")
+"""Encodings of which single characters are UTF-8 by chance."""
+
+_RATHER = {"cp1250": "cp1252", "cp949": "cp932"}
+"""Where a text may be in the first, the second is said first if it is as plausible: it is more common."""
+
+_AS_PLAUSIBLE = 0.08
+"""How much more disorder, of 1, there may be in what is said beside the best."""
+
+_MOST_SAID = 3
 
 
 def decode(content: bytes, name: str, *, encoding: str | None = None) -> str:
@@ -108,17 +122,46 @@ def _undecodable(content: bytes, name: str, error: UnicodeDecodeError, encoding:
     sample = content[:_SAMPLE]
     if sum(byte < 9 or 13 < byte < 32 for byte in sample) > len(sample) // 50:
         return ContextError(f"{name} is no text: its bytes are binary.", _AS_TEXT)
+    line = content.rfind(b"\n", 0, error.start) + 1
+    likely = _likely(content[line : line + _SAID])
     wrong, right = _bad_and_good(content)
-    if right > wrong // 10:
+    by_chance = bool(likely) and likely[0] in _RARELY_UTF8 and content[:line].isascii()
+    if right > (wrong if by_chance else wrong // 10):
+        read = _reading(content, line, error.start, "cp1252")
         return ContextError(
             f"{name} is in mixed encodings: UTF-8, but for {count(wrong, 'place')} (the first: {where}).",
-            'Load it with encoding="mixed", which takes such lines as Windows-1252, or mend it.',
+            f'Load it with encoding="mixed", which takes such lines as Windows-1252 (the first: {read!r}), or mend it.',
         )
+    readings: dict[str, str] = {}
+    for encoding in likely:
+        readings.setdefault(_reading(content, line, error.start, encoding), encoding)
+    said = [f"{encoding} ({read!r})" for read, encoding in readings.items()][:_MOST_SAID]
+    guess = f"It may be {either(said)}: name it" if said else "Name its encoding"
+    known = likely[0] if likely else "cp1252"
     return ContextError(
         f"{name} is not UTF-8 ({where}).",
-        f'Name its encoding, encoding="cp1252" for Western European, or convert it: '
-        f"iconv -f LATIN1 -t UTF-8 '{name}' > utf8.txt",
+        f'{guess}, encoding="{known}"{"" if said else " for Western European"}, or convert it: '
+        f"iconv -f {known.replace('_', '-').upper()} -t UTF-8 '{name}' > utf8.txt",
     )
+
+
+def _likely(sample: bytes) -> list[str]:
+    """Tell encodings by the letters that they give: all that are about as plausible as the best."""
+    from charset_normalizer import from_bytes
+
+    whole = sample.rpartition(b"\n")[0] or sample  # not half a character at the end
+    found = from_bytes(whole, cp_isolation=[*_LETTERS, *_RARELY_UTF8])
+    plausible = [match.could_be_from_charset for match in found if match.chaos <= found[0].chaos + _AS_PLAUSIBLE]
+    names = ["cp1252" if "cp1252" in each else each[0] for each in plausible]
+    rather = _RATHER.get(names[0]) if names else None
+    return sorted(names, key=lambda name: name != rather)
+
+
+def _reading(content: bytes, line: int, place: int, encoding: str) -> str:
+    """Give the words around a place of a line, as another encoding has them."""
+    before = content[max(line, place - _SAMPLE) : place].decode(encoding, "ignore")[-16:]
+    after = content[place : place + 200].partition(b"\n")[0].decode(encoding, "ignore")
+    return " ".join((before + after)[:32].split())
 
 
 def _bad_and_good(content: bytes) -> tuple[int, int]:
