@@ -88,7 +88,7 @@ def test_killing_the_kernel_leaves_no_child(start_kernel: Callable[..., LiveKern
     wait_for(lambda: len(below(kernel.pid)) >= 8 + 8 + 2, 10)
     every = below(kernel.pid)
     os.kill(kernel.pid, signal.SIGKILL)
-    wait_for(lambda: not any(map(alive, every)), 3)
+    wait_for(lambda: not any(map(alive, every)), 10)
 
 
 def test_a_cell_of_the_person_can_ask_children_too(kernel: LiveKernel, tmp_path: Path) -> None:

@@ -98,10 +98,10 @@ def test_widgets_of_both_processes_are_found_by_a_new_page(page: Page, tmp_path:
     found = all_states(k)
     assert found[slider]["state"]["value"] == 4
     assert found[panel]["model_module"] == "anywidget"
-    busy = page.ask("import time; time.sleep(2)", "busy")
+    busy = page.ask("import time; time.sleep(6)", "busy")
     page.wait_for(lambda: len(k.of_parent(busy)) >= 2)
     time.sleep(0.2)
-    found = all_states(k, 1.5)
+    found = all_states(k)
     assert {slider, panel} <= set(found)
     page.finish(busy)
 

@@ -112,7 +112,7 @@ def test_a_dying_cell_loses_only_itself(shared_kernel: LiveKernel, code: str) ->
     assert after.count > count
 
 
-def gone(pids: set[int], seconds: float = 5.0) -> bool:
+def gone(pids: set[int], seconds: float = 10) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if not any(map(alive, pids)):

@@ -165,10 +165,10 @@ def test_a_page_that_comes_during_a_cell_gets_all_widgets_at_once(shared_kernel:
     k = shared_kernel
     comm_id = opened(k.run(SLIDER), "IntSliderModel")
     k.run("slider.value = 12")
-    cell = k.send("import time; time.sleep(3)")
+    cell = k.send("import time; time.sleep(6)")
     k.wait_for(lambda: len(k.of_parent(cell)) >= 2)
     time.sleep(0.2)
-    state = all_states(k, 2)[comm_id]
+    state = all_states(k)[comm_id]
     assert (state["model_name"], state["state"]["value"]) == ("IntSliderModel", 12)
     k.finish(cell)
 
