@@ -187,18 +187,14 @@ export class NotebookDocument {
     const cells = working.cells.map(cell => {
       const id = cell.id && !taken.has(cell.id) ? cell.id : UUID.uuid4();
       const rlm = { ...(cell.metadata['rlm'] as CellMetadata | undefined), anchor: anchor.id, cell_id: id };
-      return { ...cell, id, metadata: { ...cell.metadata, rlm } };
+      // Not set after it is there: other pages of a shared notebook would lose sight of its outputs.
+      const trusted = cell.cell_type === 'code' && from === 'kernel' ? { trusted: true } : {};
+      return { ...cell, id, metadata: { ...cell.metadata, ...trusted, rlm } };
     });
     const index = this.indexOf(anchor.id);
     const { sharedModel } = this.model!;
     sharedModel.transact(() => sharedModel.insertCells(index + 1, cells), undoable);
-    for (const { id } of cells) {
-      const cell = this.codeCell(id);
-      if (cell && from === 'kernel') {
-        cell.trusted = true;
-      }
-      this.render(id);
-    }
+    cells.forEach(({ id }) => this.render(id));
     anchor.outputs.fromJSON(working.outputs);
     anchor.executionCount = working.execution_count;
   }

@@ -41,7 +41,7 @@ FLAGS = [
 ]
 Json = dict[str, Any]
 
-# What JupyterLab and Notebook themselves say, with any kernel; the last two are Notebook's, when it starts.
+# What JupyterLab and Notebook themselves say, with any kernel; the last three are Notebook's, when it starts.
 FOREIGN = (
     "favicon",
     "ResizeObserver loop",
@@ -50,6 +50,7 @@ FOREIGN = (
     "translations",
     "(reading 'schema')",
     "'filebrowser:open-path' not registered",
+    "@jupyter/docprovider-extension:",
 )
 
 CELLS = """() => {

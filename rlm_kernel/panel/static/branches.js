@@ -123,7 +123,15 @@ class BranchesView {
       else if (there !== row) there.replaceWith(row);
     });
     while (this.list.children.length > branches.length) this.list.lastElementChild?.remove();
-    if (had instanceof HTMLElement && had !== document.activeElement && this.list.contains(had)) had.focus();
+    if (had instanceof HTMLElement && had !== document.activeElement) this.sameAs(had)?.focus();
+  }
+
+  /** What has the keys again after rows were drawn: the same element, else the same button of the new row. @param {HTMLElement} had */
+  sameAs(had) {
+    if (this.list.contains(had)) return had;
+    const row = /** @type {HTMLElement | null} */ (had.closest('[data-branch]'));
+    const buttons = this.rows.get(row?.dataset.branch ?? '')?.row.querySelectorAll('button') ?? [];
+    return [...buttons].find(each => each.textContent === had.textContent);
   }
 
   /** Rows have changed: after a switch that may mean that Python's state is another run's. */
