@@ -126,12 +126,16 @@ class BranchesView {
     if (had instanceof HTMLElement && had !== document.activeElement) this.sameAs(had)?.focus();
   }
 
-  /** What has the keys again after rows were drawn: the same element, else the same button of the new row. @param {HTMLElement} had */
+  /**
+   * What gets the keys after rows were drawn: the same element, else the same button of the new row; its name where that is off.
+   *
+   * @param {HTMLElement} had
+   */
   sameAs(had) {
     if (this.list.contains(had)) return had;
     const row = /** @type {HTMLElement | null} */ (had.closest('[data-branch]'));
-    const buttons = this.rows.get(row?.dataset.branch ?? '')?.row.querySelectorAll('button') ?? [];
-    return [...buttons].find(each => each.textContent === had.textContent);
+    const buttons = [...(this.rows.get(row?.dataset.branch ?? '')?.row.querySelectorAll('button') ?? [])];
+    return buttons.find(each => each.textContent === had.textContent && !each.disabled) ?? buttons[0];
   }
 
   /** Rows have changed: after a switch that may mean that Python's state is another run's. */
