@@ -24,7 +24,7 @@ MOST = 200
 """Citations of one answer that are looked up."""
 
 _QUOTED = re.compile(
-    r"“([^“”]{4,2000})”|„([^„“”]{4,2000})[“”]|«\s?([^«»]{4,2000}?)\s?»|(?<![\w\"])\"([^\"\n]{4,2000})\"(?!\w)"
+    r"“([^“”]{4,2000})”|„([^„“”]{4,2000})[“”]|«\s?([^«»]{4,2000}?)\s?»|(?<![\w\"])\"([^\"\n]{1,2000})\"(?!\w)"
     r"|»([^«»]{4,2000})«|‹\s?([^‹›]{4,2000}?)\s?›|›([^‹›]{4,2000})‹|「([^「」]{4,2000})」|『([^『』]{4,2000})』"
     r"|(?<![^\s([])”(?=\S)([^“”„]{4,2000})(?<=\S)”",
     re.DOTALL,
@@ -52,6 +52,8 @@ _SECTION = re.compile(rf"{_BEGIN}(?:(?P<name>[^\[\]():§,]+),\s*)?§§?\s?(?P<fi
 _FENCE = re.compile(r"^```.*?^```[^\n]*$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 _WORD = re.compile(r"\w+", re.UNICODE)
 _UNSPACED = re.compile(f"[{UNSPACED}]")
+_SUFFIX = re.compile(r"\w\.[^\W\d_]\w{0,7}$")
+"""What tells a file's name from words: ``web.log``, not ``1 Sam. 17``."""
 
 
 def look_up(answer: str, context: object) -> list[CitationDict]:
@@ -59,7 +61,7 @@ def look_up(answer: str, context: object) -> list[CitationDict]:
 
     - Quotations: text between quotation marks of three words or more, and Markdown block quotes, each paragraph by
       itself. Differences of white space, of the form of quotation marks and dashes and of the case of the first letter
-      do not count, nor does emphasis; ``…`` leaves something out.
+      do not count, nor does emphasis; ``…`` leaves something out. Words and numbers are whole ones.
     - References: ``[p. 12]``, ``(page 12)``, ``[pp. 3, 5-6]``, ``[report.pdf, p. 12]``, ``[web.log:120]``,
       ``[line 5,000]``, ``[§ 3.2]``; at the end of a block quote ``— report.pdf, p. 12`` too.
 
@@ -148,7 +150,7 @@ def _words(block: str) -> str:
 
 def _is_name(name: str, names: set[str]) -> bool:
     name = name.strip().strip("`")
-    return any(name == each or each.endswith(f"/{name}") for each in names) or "." in name.rpartition("/")[2]
+    return any(name == each or each.endswith(f"/{name}") for each in names) or bool(_SUFFIX.search(name))
 
 
 def _is_long(text: str) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from difflib import Match, SequenceMatcher
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 from rlm_kernel.contexts.cited import citation
 from rlm_kernel.contexts.text import Text
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
     from rlm_kernel.contexts.cited import Asked, CitationDict, Source
 
+    Place = tuple[int, int]
+
 CLOSE = 0.75
 """Share of the words that must agree for a passage to be the one that was meant."""
 PHRASE = 3
@@ -21,6 +25,10 @@ PHRASE = 3
 PHRASES, CANDIDATES = 12, 8
 NEAR = 30
 """Characters between two places that are tried."""
+LEAP = 5_000
+"""Characters that ``…`` may leave out between two parts of a quotation."""
+TRIES = 500
+"""Places of a part of a quotation that are tried."""
 
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 """Letters of scripts that write no spaces between words (Thai, Khmer, kana, Han …); each counts as a word here."""
@@ -37,7 +45,10 @@ _EMPHASIS = re.compile(
     r"(\*{1,3})(?=[^\s*])(.+?)(?<=[^\s*])\1|(?<!\w)(_{1,3})(?=[^\s_])(.+?)(?<=[^\s_])\3(?!\w)", re.DOTALL
 )
 _CHANGED = re.compile(r"\[([^\W\d_])\](?=\w)")
-_ELLIPSIS = re.compile(r"\s*(?:\[\s*(?:…|\.\.\.)\s*\]|…|\.\.\.)\s*")
+_ELLIPSIS = re.compile(r"\s*(?:\[\s*(?:…|\.{3})\s*\]|…|(?<!\.)\.{3,4}(?!\.))\s*")
+"""Three dots, or four at the end of a sentence; more of them lead to a page number."""
+_GLUED = re.compile(rf"[^\W_{UNSPACED}]{{2}}|\d[.,]\d|n['’]t\b")
+"""What no end of a quotation may part: it would be another word, or another number."""
 _MARKS, _DASHES = "\"“”„«»'‘’‚‹›「」『』", "-–—‑"
 _ALIKE = str.maketrans({**dict.fromkeys(_MARKS, '"'), **dict.fromkeys(_DASHES, "-"), "\xa0": " "})
 
@@ -46,10 +57,14 @@ def look_up_quotation(asked: Asked, sources: list[Source]) -> CitationDict:
     """Find the passage of the documents that a quotation is from."""
     several = len(sources) > 1
     plain = _plain(asked.text)
-    for said in dict.fromkeys((asked.text, plain)):
+    for said in dict.fromkeys((asked.text, plain, *(normalize(form, plain) for form in ("NFC", "NFD")))):
         for source in sources:
             if place := find_exact(said, source[1]):
                 return citation(asked, "found", source, place, several=several)
+    for source in sources:
+        if parts := _chain(_parts(plain), source[1], leap=None):
+            apart = f"What … leaves out is more than {LEAP:,} characters."
+            return citation(asked, "differs", source, parts[0], apart, several=several)
     best: tuple[float, Source, tuple[int, int]] | None = None
     for source in sources:
         found = _nearest(plain, source[1])
@@ -58,12 +73,13 @@ def look_up_quotation(asked: Asked, sources: list[Source]) -> CitationDict:
     if best is None:
         return citation(asked, "not found", difference="The document has no such passage.")
     _, source, place = best
-    difference = describe_difference(plain, str(source[1][place[0] : place[1]]))
+    place = _widened(source[1], *place)
+    difference = describe_difference(plain, _plain(str(source[1][place[0] : place[1]])))
     return citation(asked, "differs" if difference else "found", source, place, difference, several=several)
 
 
 def _plain(quoted: str) -> str:
-    """Take out what an answer adds to the words: emphasis, the marks of code, brackets around a changed letter."""
+    """Take out what does not belong to the words: emphasis, the marks of code, brackets around a changed letter."""
     text, before = quoted.replace("`", ""), ""
     while text != before:  # emphasis within emphasis
         text, before = _EMPHASIS.sub(lambda found: found[2] or found[4], text), text
@@ -72,22 +88,71 @@ def _plain(quoted: str) -> str:
 
 def find_exact(quoted: str, text: str | Text) -> tuple[int, int] | None:
     """Find a quotation as it stands; white space, quotation marks, dashes and the first letter may be others."""
-    parts = [part for part in _ELLIPSIS.split(quoted.strip()) if part.strip(ENDS)]
-    start = end = -1
-    for number, part in enumerate(parts):
-        place = _exact_part(part, text, end if number else 0)
-        if place is None:
-            return None
-        start, end = (place[0] if number == 0 else start), place[1]
-    return (start, end) if parts else None
+    places = _chain(_parts(quoted), text, LEAP)
+    return (places[0][0], places[-1][1]) if places else None
 
 
-def _exact_part(part: str, text: str | Text, after: int) -> tuple[int, int] | None:
-    for tried in (part, part.rstrip(ENDS)):
-        at = text.find(tried, after)
-        if at >= 0:
-            return at, at + len(tried)
-    return _first(_flexible(part.rstrip(ENDS)), text, after)
+def _parts(quoted: str) -> list[str]:
+    return [part for part in _ELLIPSIS.split(quoted.strip()) if part.strip(ENDS)]
+
+
+def _chain(parts: list[str], text: str | Text, leap: int | None) -> list[Place]:
+    """Find the parts of a quotation one behind the other, no further apart than need be; empty where they are not."""
+    begin = 0
+    for _ in range(TRIES if parts else 0):
+        places: list[Place] = []
+        for part in parts:
+            place = _exact_part(part, text, places[-1][1] if places else begin)
+            if place is None:
+                return []
+            places.append(place)
+        for number in reversed(range(len(parts) - 1)):
+            places[number] = _latest(parts[number], text, places[number], places[number + 1][0])
+        gaps = [after[0] - before[1] for before, after in pairwise(places)]
+        if leap is None or max(gaps, default=0) <= leap:
+            return places
+        begin = places[0][0] + 1
+    return []
+
+
+def _latest(part: str, text: str | Text, place: Place, before: int) -> Place:
+    """Give the last place of a part before another one, from one on that is known."""
+    for _ in range(TRIES):
+        after = _exact_part(part, text, place[0] + 1, before)
+        if after is None:
+            break
+        place = after
+    return place
+
+
+def _exact_part(part: str, text: str | Text, after: int, before: int | None = None) -> Place | None:
+    bare = part.rstrip(ENDS)
+    for tried in dict.fromkeys((part, bare)):
+        at = after - 1
+        for _ in range(TRIES):
+            at = text.find(tried, at + 1, len(text) if before is None else before)
+            if at < 0:
+                break
+            if _is_whole(text, at, at + len(tried)):
+                return at, at + len(tried)
+    return _first(_flexible(bare), text, after, before)
+
+
+def _is_whole(text: str | Text, start: int, end: int) -> bool:
+    """Tell whether a passage begins and ends where words and numbers do."""
+    return not _is_within(text, start) and not _is_within(text, end)
+
+
+def _is_within(text: str | Text, place: int) -> bool:
+    around, at = str(text[max(0, place - 2) : place + 3]), min(2, place)
+    return any((found := _GLUED.match(around, begin)) and found.end() > at for begin in range(at))
+
+
+def _widened(text: str | Text, start: int, end: int) -> Place:
+    """Give a passage with the whole of the words and numbers where it begins and ends."""
+    for _ in range(NEAR):
+        start, end = start - _is_within(text, start), end + _is_within(text, end)
+    return start, end
 
 
 def _flexible(part: str) -> str:
@@ -104,12 +169,15 @@ def _any_of(character: str) -> str:
     return forms.get(character) or re.escape(character)
 
 
-def _first(pattern: str, text: str | Text, after: int = 0) -> tuple[int, int] | None:
-    if isinstance(text, Text):
-        found = text.search(pattern, after)
-    else:
-        found = re.compile(pattern.replace(r"\x{a0}", "\xa0")).search(text, after)  # type: ignore[assignment]
-    return found.span() if found else None
+def _first(pattern: str, text: str | Text, after: int, before: int | None) -> Place | None:
+    end = len(text) if before is None else before
+    compiled = re.compile(pattern.replace(r"\x{a0}", "\xa0"))
+    for _ in range(TRIES):
+        found: Any = text.search(pattern, after, end) if isinstance(text, Text) else compiled.search(text, after, end)
+        if not found or _is_whole(text, *found.span()):
+            return found.span() if found else None
+        after = found.start() + 1
+    return None
 
 
 def _nearest(quoted: str, text: str | Text) -> tuple[float, tuple[int, int]] | None:

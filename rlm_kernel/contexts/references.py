@@ -116,12 +116,14 @@ def _section(asked: Asked, part: Part) -> Place | str:
     source, start, end = part
     wanted = _plain_title(asked.first)
     marks: list[Any] = [mark for mark in getattr(source[1], "section_marks", ()) if start <= mark.start <= end]
-    for exactly in (True, False):
-        for number, mark in enumerate(marks):
-            title = _plain_title(mark.title)
-            if title == wanted or (not exactly and (title.startswith(f"{wanted} ") or wanted in title)):
-                behind = [after.start for after in marks[number + 1 :] if after.level <= mark.level]
-                return mark.start, behind[0] if behind else end
+    titles = [_plain_title(mark.title) for mark in marks]
+    # The same title, else its beginning, else words within; 2 is neither in 1.2 nor in 20.
+    exact = re.escape(wanted)
+    for pattern in (rf"{exact}\Z", rf"{exact}(?![\w.])|{exact}\.(?!\w)", rf".*(?<![\w.]){exact}(?!\w|\.\w)"):
+        number = next((number for number, title in enumerate(titles) if wanted and re.match(pattern, title)), None)
+        if number is not None:
+            behind = [after.start for after in marks[number + 1 :] if after.level <= marks[number].level]
+            return marks[number].start, behind[0] if behind else end
     return "The document has no such section." if marks else "The document has no sections."
 
 
@@ -135,8 +137,8 @@ def _numbers(asked: Asked) -> tuple[int, int]:
 
 
 def as_number(written: str) -> int:
-    """Read a number whose thousands may be set off."""
-    return int(written.replace(",", ""))
+    """Read a number whose thousands may be set off; what no document has so many of is as good as any such number."""
+    return int(written.replace(",", "")[:18])
 
 
 _PLACES: Mapping[CiteKind, Callable[[Asked, Part], Place | str]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 import pytest
 
@@ -370,3 +371,84 @@ def test_a_quotation_that_stands_in_several_places_is_the_one_named() -> None:
 )
 def test_pages_in_words_and_several_places_at_once(reference: str, status: str) -> None:
     assert (one(reference)["status"], one(reference)["text"]) == (status, reference)
+
+
+SUMS = (
+    "In year one it was 11,500 dollars.\nAnna is unable to work on Monday.\nHe was dishonest in all his dealings.\n"
+    "Pay within 30 days, at most 1000 dollars. The rate is 1.55 percent; I can't pay it at all."
+)
+
+
+@pytest.mark.parametrize(
+    ("quoted", "difference"),
+    [
+        ("able to work on Monday", "“able” stands as “unable”"),
+        ("Honest in all his dealings", "“Honest” stands as “dishonest”"),
+        ("30 days, at most 100", "“100” stands as “1000”"),
+        ("500 dollars. Anna is", "“500” stands as “11,500”"),
+        ("1,500 dollars. Anna is unable", "“1,500” stands as “11,500”"),
+        ("The rate is 1.", "“1.” stands as “1.55”"),
+        ("I can pay it at all", "“can” stands as “can't”"),
+    ],
+)
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_part_of_a_word_or_number_is_another_one(quoted: str, difference: str, on_disk: bool, tmp_path: Path) -> None:
+    path = tmp_path / "sums.txt"
+    path.write_text(SUMS)
+    found = one(f"“{quoted}”", Text(path) if on_disk else SUMS)
+    assert (found["status"], found["difference"]) == ("differs", difference)
+    assert {each["status"] for each in look_up("“" + SUMS.replace("\n", "” “") + "”", SUMS)} == {"found"}
+
+
+def test_what_dots_leave_out_is_near() -> None:
+    text = "It came to pass early. " + "Far away. " * 900 + "It came to pass when Isaac was old. And Jesus wept there."
+    found = one("“It came to pass … Isaac was old”", text)
+    assert (found["status"], found["place"]) == ("found", [text.rindex("It came"), text.index(". And Jesus")])
+    found = one("“pass early … Jesus wept there”", text)
+    assert (found["status"], found["place"]) == ("differs", [text.index("pass early"), text.index(". Far")])
+    assert found["difference"] == "What … leaves out is more than 5,000 characters."
+    assert one("“Isaac was old.... Jesus wept”", text)["status"] == "found"
+
+
+def test_dots_that_lead_to_a_page_number_leave_nothing_out() -> None:
+    text = "5.11 Purpose ........ 36\n5.12 Options ........ 12\n"
+    assert one("“5.11 Purpose ........ 36”", text)["status"] == "found"
+    assert one("“5.11 Purpose ........ 12”", text)["status"] == "differs"
+
+
+@pytest.mark.parametrize(
+    ("reference", "begins"),
+    [
+        ("§ 2", "2 Duties"),
+        ("§ 1", "1 Scope"),
+        ("§ 1.2", "1.2 Costs"),
+        ("§ costs", "1.2 Costs"),
+        ("§ 0", ""),
+        ("§ 3", ""),
+    ],
+)
+def test_a_number_of_a_section_is_the_whole_number(reference: str, begins: str) -> None:
+    titles = ["1 Scope", "1.2 Costs", "2 Duties", "2.3. Care", "10 Ends"]
+    text = "\n".join(f"{title}\nWords.\n" for title in titles)
+    sections = tuple((text.index(title), 1 + title[1:].count("."), title) for title in titles)
+    found = one(f"It says so [{reference}].", Document(text, sections=sections))
+    assert found["status"] == ("found" if begins else "not found")
+    assert not begins or text[found["place"][0] :].startswith(begins)  # type: ignore[index]
+
+
+def test_forms_of_letters_and_emphasis_of_the_document_do_not_count() -> None:
+    apart = normalize("NFD", "Oui. Le café était très fermé hier.")
+    assert one(normalize("NFC", "“Le café était très fermé”"), apart)["status"] == "found"
+    assert one("“This is very important to all”", "Now: This is **very important** to all of us.")["status"] == "found"
+
+
+def test_an_absurd_number_and_verses_harm_no_other_citation() -> None:
+    answer = f"“The tenant pays the rent” [p. {'9' * 5000}] (see Gen. 1:3) (1 Sam. 17:4)"
+    assert [(each["kind"], each["status"]) for each in look_up(answer, LEASE)] == [
+        ("quotation", "found"), ("page", "not found"),
+    ]  # fmt: skip
+
+
+def test_a_short_word_between_marks_does_not_shift_the_others() -> None:
+    found = one('"No!" cried the man to them all, "(repairs the roof, the windows)"', LEASE)
+    assert found["text"] == "(repairs the roof, the windows)"
