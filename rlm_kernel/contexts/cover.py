@@ -7,7 +7,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from rlm_kernel.contexts.text import Text
 
@@ -21,7 +21,10 @@ LARGEST_BLOCK = 2_048
 COPIES = 4
 """Places that a block may have: what stands in more is boilerplate, and says little of where a text came from."""
 STEP = 1 << 12
-_ESCAPE = re.compile(r"\\(?:[nrt\"'\\]|x[0-9a-f]{2}|u[0-9a-fA-F]{4}|U[0-9a-f]{8})")
+_HEX = "[0-9a-fA-F]"
+_ESCAPE = re.compile(
+    rf"\\u[dD][89abAB]{_HEX}{{2}}\\u[dD][c-fC-F]{_HEX}{{2}}|\\(?:[nrt\"'\\]|x{_HEX}{{2}}|u{_HEX}{{4}}|U{_HEX}{{8}})"
+)
 _LETTERS = {"n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -53,14 +56,23 @@ class Cover:
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Give the parts of the context that stand in a text, in the order of the context, without overlaps."""
-        found = self._found(text)
-        if _ESCAPE.search(text):
-            plain = _ESCAPE.sub(_unescaped, text)  # it went through ``json.dumps`` or ``repr``
-            found += self._found(plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-        return merged(found)
-
-    def _found(self, text: str) -> list[tuple[int, int]]:
         found: list[tuple[int, int]] = []
+        if _ESCAPE.search(text):  # it went through ``json.dumps`` or ``repr``
+            plain, original = _plain(text)
+            rest: list[str] = []
+            at = 0
+            for start, end, behind in self._found(plain):
+                found.append((start, end))
+                rest += (text[at : original(behind - (end - start))], "\0")
+                at = original(behind)
+            text = (
+                "".join(rest) + text[at:]
+            )  # what stands there by itself: the pieces of the others may stand in many places
+        return merged([*found, *((start, end) for start, end, _ in self._found(text))])
+
+    def _found(self, text: str) -> list[tuple[int, int, int]]:
+        """Give where parts of the context begin and end in it, and where each ends in the text."""
+        found: list[tuple[int, int, int]] = []
         at, block, places = 0, self.block, self._places
         last = len(text) - block
         while at <= last:
@@ -70,7 +82,7 @@ class Cover:
                 continue
             start, end, behind = self._longest(text, at, known)
             if end - start >= min(SHORTEST, len(self._context)):
-                found.append((start, end))
+                found.append((start, end, behind))
                 at = behind
             else:
                 at += 1
@@ -120,12 +132,33 @@ def _common(a: str, b: str) -> int:
     return low
 
 
-def _unescaped(escape: re.Match[str]) -> str:
-    letter, code = escape[0][1], escape[0][2:]
+def _plain(text: str) -> tuple[str, Callable[[int], int]]:
+    """Give a text without its escapes, and what tells where a character of it stood."""
+    pieces: list[str] = []
+    here, there = [0], [0]  # places that belong together
+    length = at = 0
+    for escape in _ESCAPE.finditer(text):
+        pieces += (text[at : escape.start()], _unescaped(escape[0]))
+        length += len(pieces[-2]) + len(pieces[-1])
+        at = escape.end()
+        here.append(length)
+        there.append(at)
+
+    def original(place: int) -> int:
+        number = bisect_right(here, place) - 1
+        return there[number] + place - here[number]
+
+    return "".join(pieces) + text[at:], original
+
+
+def _unescaped(escape: str) -> str:
+    letter, code = escape[1], escape[2:]
     if not code:
         return _LETTERS.get(letter, letter)
+    if len(code) == 10:  # two halves of one character
+        return chr(0x10000 + ((int(code[:4], 16) & 0x3FF) << 10) + (int(code[6:], 16) & 0x3FF))
     number = int(code, 16)
-    return chr(number) if number < 0x110000 else escape[0]
+    return chr(number) if number < 0x110000 else "\ufffd"
 
 
 def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -131,3 +131,18 @@ def test_what_was_sent_as_json_or_repr_is_found() -> None:
     for sent in (json.dumps({"text": part}), repr([part]), ascii(part), json.dumps(part, ensure_ascii=False)):
         assert share(cover.spans(f"Label this: {sent}"), len(CONTEXT)) == pytest.approx(4_000 / len(CONTEXT), rel=0.02)
     assert cover.spans("C:\\new \\ud800 \\U00ffffff") == []
+
+
+def test_pieces_between_escapes_are_taken_where_the_whole_stands() -> None:
+    """A piece alone may stand in several lines, of which the first would be named."""
+    agents = [f"Mozilla/5.0 (a browser of the kind number {kind:03}, like many others)" for kind in range(9)]
+    lines = [f'{line:05} "GET /page{line * 7919 % 1000}" 200 "{agents[line % 9]}"\n' for line in range(36)]
+    text = "".join(lines)
+    cover = Cover(text)
+    begin = len("".join(lines[:20]))
+    part = text[begin : begin + 300]
+    for written in (json.dumps(part), repr(part + "'")):
+        assert cover.spans(f"Look: {written} and say.") == cover.spans(part) == [(begin, begin + 300)]
+    both = f"{json.dumps(part)} and {text[100:300]}"
+    assert cover.spans(both)[-1] == (begin, begin + 300)
+    assert cover.spans(both)[0][0] <= 100
