@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from rlm_kernel.cli.codes import BROKEN_PIPE, INTERRUPTED, code_of_run
 from rlm_kernel.contexts.names import shown
@@ -63,6 +63,18 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     output.add_argument("--json", action="store_true", help="print one JSON object and nothing else on standard output")
     output.add_argument("--quiet", action="store_true", help="the answer alone: no progress, call tree or citations")
     parser.set_defaults(command=run)
+    _hint_at_dashes(parser)
+
+
+def _hint_at_dashes(parser: argparse.ArgumentParser) -> None:
+    """Where a path is missing, say how one is written that begins with ``-``: it was taken for an option."""
+    report = parser.error
+
+    def error(message: str) -> NoReturn:
+        hint = "; a file whose name begins with - is written ./-name" if message.endswith("required: PATH") else ""
+        report(message + hint)
+
+    parser.error = error  # type: ignore[method-assign]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -97,13 +109,17 @@ def _check_words(question: str, paths: list[str]) -> None:
 
     Raises:
         InputError: One is empty, or they seem to be exchanged.
+        ContextError: One is an address.
     """
+    from rlm_kernel.contexts.load import checked
     from rlm_kernel.errors import InputError
 
     if not question.strip():
         raise InputError("The question is empty.", 'Write it in quotes: rlm-kernel ask "What …?" FILE.')
     if not all(path.strip() for path in paths):
         raise InputError("A path is empty.", "Perhaps a variable of the shell is not set.")
+    for path in paths:
+        checked(path)
     last = paths[-1]
     if " " in last and os.path.exists(question) and not os.path.exists(last):
         raise InputError(

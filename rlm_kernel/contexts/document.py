@@ -7,7 +7,7 @@ import html
 import json
 from bisect import bisect_left, bisect_right
 from decimal import Decimal
-from itertools import islice
+from itertools import islice, tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
@@ -341,10 +341,18 @@ def lines(text: str, start: int = 0) -> Iterator[str]:
 
 
 def _row_starts(text: Document) -> Iterator[int]:
-    start, open_quotes = 0 if text.kind == "JSONL" else separator_line(text)[1], False
-    for line in lines(text, start):
-        if not open_quotes and line.strip():
+    start = 0 if text.kind == "JSONL" else separator_line(text)[1]
+    if text.kind == "JSONL":
+        for line in lines(text):
+            if line.strip():
+                yield start
+            start += len(line)
+        return
+    allow_long_fields()
+    read, counted = tee(lines(text, start))
+    reader, before = csv.reader(read, delimiter=text.delimiter), 0
+    for row in reader:
+        if row:
             yield start
-        if text.kind != "JSONL" and line.count('"') % 2:
-            open_quotes = not open_quotes
-        start += len(line)
+        start += sum(map(len, islice(counted, reader.line_num - before)))
+        before = reader.line_num

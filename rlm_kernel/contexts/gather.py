@@ -28,44 +28,55 @@ class Gathered:
     def __init__(self, kind: str | None = None) -> None:
         self._kind = kind
         self._parts: list[tuple[str, Document]] = []
-        self._notes: list[str] = []
+        self.notes: list[str] = []
+        """What is to be known of the files."""
         self._size = 0
 
-    def add(self, name: str, source: Source) -> None:
-        """Read a file, or note why it is left out.
+    def add(self, name: str, source: Source) -> bool:
+        """Read a file, or note why it is left out; gives whether it was read.
 
         Raises:
             ContextError: With it, there is more text than can be loaded.
         """
         if source.suffix in _ARCHIVES or (source.content.startswith(b"PK\x03\x04") and not source.suffix):
             self.left_out(name, "it is an archive: unpack it to have what is in it")
-            return
+            return False
         content = source.content
         try:
             document = read(source, self._kind)
         except ContextError as error:
             if source.suffix not in _CHECKED or not content.strip():
                 self.left_out(name, reason(error, name))
-                return
+                return False
             source.content = content
             try:
                 document = read(source, "text")
             except ContextError:
                 self.left_out(name, reason(error, name))
-                return
-            self._notes.append(f"{name} read as plain text: {reason(error, name)}.")
+                return False
+            self.notes.append(f"{name} read as plain text: {reason(error, name)}.")
         self._size += len(document)
         if self._size > MAX_BYTES:
             raise ContextError(
                 f"Up to {name}, there are {self._size / MB:,.0f} MB of text, and {MAX_BYTES // MB} MB is the most.",
                 "Load a part of it: name folders or patterns.",
             )
-        self._notes += [f"{name}: {note}" for note in document.notes]
+        self.notes += [f"{name}: {note}" for note in document.notes]
         self._parts.append((name, document))
+        return True
+
+    def again(self, name: str) -> None:
+        """Note a file that is loaded already."""
+        self.notes.append(named_twice(name))
 
     def left_out(self, name: str, why: str) -> None:
         """Note a file that is not loaded."""
-        self._notes.append(f"{name} left out: {why}.")
+        self.notes.append(f"{name} left out: {why}.")
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no file was read so far."""
+        return not self._parts
 
     def document(self, path: str, kind: str, label: str) -> Document:
         """Give what was found.
@@ -74,10 +85,15 @@ class Gathered:
             ContextError: Nothing was.
         """
         if not self._parts:
-            said = f": {' '.join(self._notes[:3])}" if self._notes else " (hidden and ignored ones do not count)."
-            more = f" And {len(self._notes) - 3:,} more." if len(self._notes) > 3 else ""
+            said = f": {' '.join(self.notes[:3])}" if self.notes else " (hidden and ignored ones do not count)."
+            more = f" And {len(self.notes) - 3:,} more." if len(self.notes) > 3 else ""
             raise ContextError(f"{label} has no readable files{said}{more}", "Name a file or another folder.")
-        return join(self._parts, path, kind, label=label, notes=self._notes)
+        return join(self._parts, path, kind, label=label, notes=self.notes)
+
+
+def named_twice(name: str) -> str:
+    """Say that something is loaded once only."""
+    return f"{name} named twice, loaded once."
 
 
 def reason(error: ContextError, name: str) -> str:

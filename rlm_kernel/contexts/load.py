@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rlm_kernel.contexts.gather import Gathered, reason
+from rlm_kernel.contexts.gather import Gathered, named_twice, reason
 from rlm_kernel.contexts.join import join
 from rlm_kernel.contexts.loaders.registry import BUILT_IN, read
 from rlm_kernel.contexts.loaders.source import MAX_BYTES as MAX_BYTES
@@ -41,7 +41,7 @@ def load(
     Args:
         *paths: Files, folders, patterns (``src/**/*.py``); ``~`` is the home folder, and a relative path starts at the
             current folder. One file is a document by itself; several, a folder or a zip are one document whose
-            ``files`` are the single ones.
+            ``files`` are the single ones. A file that is named twice, or with its folder too, is loaded once.
         kind: The format, where a file's name does not tell it: ``"text"`` for anything as it is.
         encoding: What a text is in, where that is neither UTF-8 nor UTF-16: ``"cp1252"``, ``"shift_jis"``; ``"mixed"``
             where lines differ.
@@ -52,17 +52,18 @@ def load(
     Raises:
         ContextError: It cannot be loaded; the message names the file, and what can be done. Nothing is loaded then.
     """
-    given = [_checked(path) for path in paths]
+    given = [checked(path) for path in paths]
     if not given:
         raise ContextError("load takes the path of a file.", 'For instance: load("report.pdf")')
     if len(given) == 1 and (text := _on_disk(given[0], kind, encoding, on_disk)) is not None:
         return text
     work = _Work(kind, encoding, Progress(tell))
+    loaded = [(path, document) for path in given if (document := work.one(path)) is not None]
     if len(given) == 1:
-        return work.one(given[0])
-    names = list(_names(given))
-    parts = [(name, work.one(path)) for name, path in zip(names, given, strict=True)]
-    return join(parts, ", ".join(given), "files", label=f"{len(parts)} documents", notes=_all_notes(parts))
+        return loaded[0][1]
+    parts = list(zip(_names([path for path, _ in loaded]), (document for _, document in loaded), strict=True))
+    label = f"{len(parts)} documents" if len(parts) > 1 else parts[0][0]
+    return join(parts, ", ".join(given), "files", label=label, notes=[*work.notes, *_all_notes(parts)])
 
 
 def _on_disk(path: str, kind: str | None, encoding: str | None, wanted: bool | None) -> Text | None:
@@ -99,7 +100,12 @@ def _names(paths: list[str]) -> Iterator[str]:
         yield shown(str(Path(*own[-count:]))) if own else ""
 
 
-def _checked(path: object) -> str:
+def checked(path: object) -> str:
+    """Give a path as a text.
+
+    Raises:
+        ContextError: It is none, or it cannot be the path of a file.
+    """
     if not isinstance(path, str | os.PathLike) or not str(path).strip():
         raise ContextError("load takes the path of a file.", 'For instance: load("report.pdf")')
     text = str(path)
@@ -115,38 +121,68 @@ class _Work:
 
     def __init__(self, kind: str | None, encoding: str | None, progress: Progress) -> None:
         self._kind, self._encoding, self._progress = kind, encoding, progress
+        self._loaded: set[str] = set()
+        self.notes: list[str] = []
+        """What was named and is loaded already."""
 
-    def one(self, path: str) -> Document:
-        """Load a file, a folder or what a pattern names."""
-        files: list[Path] | None
+    def one(self, path: str) -> Document | None:
+        """Load a file, a folder or what a pattern names; ``None`` where all of it is loaded already."""
+        top, called, files = self._found(path)
+        if files != [] and all(map(self._is_loaded, [top] if files is None else files)):
+            self.notes.append(named_twice(shown(path)))
+            return None
+        if files is not None:
+            return self._many(files, top, called)
+        document = read(self._source(top), self._kind)
+        self._loaded.add(os.path.realpath(top))
+        return document
+
+    def _is_loaded(self, file: Path) -> bool:
+        return bool(self._loaded) and os.path.realpath(file) in self._loaded
+
+    def _found(self, path: str) -> tuple[Path, str, list[Path] | None]:
+        """Give the file or folder, what it is called, and its files where it is a folder or a pattern.
+
+        Raises:
+            ContextError: There is nothing of that name, or it may not be read.
+        """
         try:
             if is_pattern(path) and is_pattern(os.path.expanduser(path)):
-                file, called, files = top_of(path), path, matching(path, self._progress)
-            else:
-                file = expanded(path)
-                called, files = str(file), files_in(file, self._progress) if file.is_dir() else None
-                if files is None and not file.exists():
-                    raise missing(file, path)
+                return top_of(path), path, matching(path, self._progress)
+            file = expanded(path)
+            if file.is_dir():
+                return file, str(file), files_in(file, self._progress)
+            if not file.exists():
+                raise missing(file, path)
+            return file, str(file), None
         except PermissionError as error:
             raise ContextError(f"{shown(path)} may not be read: no permission.", "Ask its owner.") from error
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise ContextError(f"{shown(path)} cannot be found: {reason}.") from error
-        return read(self._source(file), self._kind) if files is None else self._many(files, file, called)
 
-    def _many(self, files: list[Path], top: Path, path: str) -> Document:
+    def _many(self, files: list[Path], top: Path, path: str) -> Document | None:
         gathered = Gathered(self._kind)
+        before = frozenset(filter(self._is_loaded, files))  # a link within a folder is a file of its own, as ever
         for number, file in enumerate(files, 1):
             name = shown(file.relative_to(top))
+            if file in before:
+                gathered.again(name)
+                continue
             try:
                 source = self._source(file)
             except ContextError as error:
                 gathered.left_out(name, reason(error, name))
             else:
-                gathered.add(name, source)
+                if gathered.add(name, source):
+                    self._loaded.add(os.path.realpath(file))
             self._progress.at(f"{name}: file {number:,} of {len(files):,}")
         called = Path(path).name
-        return gathered.document(path, "folder", shown(called if called.strip(".") else top.resolve().name or path))
+        label = shown(called if called.strip(".") else top.resolve().name or path)
+        if before and gathered.is_empty:
+            self.notes += [f"{label}: {note}" for note in gathered.notes]
+            return None
+        return gathered.document(path, "folder", label)
 
     def _source(self, file: Path) -> Source:
         content = _read_bytes(file, self._progress)
@@ -208,6 +244,8 @@ def missing(file: Path, path: str) -> ContextError:
         file: The file.
         path: As the person wrote it.
     """
+    if file.is_symlink():
+        return _no_file(file, shown(file.name))
     if not file.parent.is_dir():
         return ContextError(
             f"{shown(path)} is not there: there is no folder {shown(file.parent)}.", f"This is {shown(Path.cwd())}."

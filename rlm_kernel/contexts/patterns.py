@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
+from functools import cache
 from typing import TYPE_CHECKING, Any, overload
+from unicodedata import category
 
 from rlm_kernel.errors import ContextError
 
@@ -13,9 +16,22 @@ if TYPE_CHECKING:
 Pattern = Any
 """A compiled pattern of RE2; its package has no types."""
 
-_WORD, _DIGIT, _SPACE = r"\pL\pM\pN_", r"\p{Nd}", r"\s\x{a0}\x{2000}-\x{200a}\x{2028}\x{2029}\x{3000}"
-_CLASSES = {"w": _WORD, "d": _DIGIT, "s": _SPACE}
-_ESCAPE = re.compile(r"\\(.)|\[\^?\]?|\]", re.DOTALL)
+_SPACE = r"\x{9}-\x{d}\x{1c}-\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"
+_CLASSES = {"w": r"_\pL\pM\pN", "d": r"\p{Nd}", "s": _SPACE}
+_FLAGS = (("i", re.I), ("m", re.M), ("s", re.S))
+_OUTSIDE = re.compile(r"\\(.)|\[\^?\]?|\{,\d*\}|.", re.DOTALL)
+"""What a pattern is made of outside of ``[…]``."""
+_INSIDE = re.compile(r"\\(.)|\[:\^?[a-z]+:\]|.", re.DOTALL)
+"""What stands between ``[`` and ``]``; ``[:alpha:]`` is a class of RE2."""
+_LONG = 1_000
+_REMEDY = (
+    "Look-around and backreferences are not there; find candidates with a simpler pattern, then use re on "
+    "slices: re.search(…, context[a:b])."
+)
+_WITHOUT = {
+    re.X: "Write the pattern without the flag, and without spaces and comments in it.",
+    re.A: r"Write the pattern without the flag, with [A-Za-z0-9_] for \w and [0-9] for \d.",
+}
 
 
 def compile_pattern(pattern: str | Pattern) -> Pattern:
@@ -26,11 +42,10 @@ def compile_pattern(pattern: str | Pattern) -> Pattern:
     Raises:
         ContextError: RE2 cannot search for it; the message says why, and what to do.
     """
-    if isinstance(pattern, re.Pattern):
-        flags = "".join(letter for letter, flag in (("i", re.I), ("m", re.M), ("s", re.S)) if pattern.flags & flag)
-        pattern = f"(?{flags}){pattern.pattern}" if flags else pattern.pattern
+    if isinstance(pattern, re.Pattern) and isinstance(pattern.pattern, str):
+        pattern = _with_flags(pattern)
     if not isinstance(pattern, str):
-        if hasattr(pattern, "search"):
+        if hasattr(pattern, "search") and not isinstance(pattern, re.Pattern):
             return pattern
         raise TypeError(f"A pattern is a str, not {type(pattern).__name__}.")
     import re2  # type: ignore[import-untyped]
@@ -41,30 +56,93 @@ def compile_pattern(pattern: str | Pattern) -> Pattern:
         return re2.compile(_as_in_python(pattern), options)
     except re2.error as error:
         why = error.args[0].decode("utf-8", "replace") if error.args and isinstance(error.args[0], bytes) else error
-        raise ContextError(
-            f"The pattern {pattern!r} cannot be used on a text this large: {why}.",
-            "Look-around and backreferences are not there; find candidates with a simpler pattern, then use re on "
-            "slices: re.search(…, context[a:b]).",
-        ) from error
+        raise ContextError(f"The pattern {pattern!r} cannot be used on a text this large: {why}.", _REMEDY) from error
+
+
+def _with_flags(pattern: re.Pattern[str]) -> str:
+    """Write the flags of a pattern of ``re`` into it.
+
+    Raises:
+        ContextError: It has one that RE2 does not have.
+    """
+    for flag, remedy in _WITHOUT.items():
+        if pattern.flags & flag:
+            raise ContextError(f"The flag re.{flag.name} cannot be used on a text this large.", remedy)
+    flags = "".join(letter for letter, flag in _FLAGS if pattern.flags & flag)
+    return f"(?{flags}){pattern.pattern}" if flags else pattern.pattern
 
 
 def _as_in_python(pattern: str) -> str:
-    """Let the classes of characters mean what they mean in Python."""
-    inside = False
+    """Let a pattern mean what it means in Python.
 
-    def replaced(found: re.Match[str]) -> str:
-        nonlocal inside
-        letter = found.group(1)
-        if letter is None:
-            inside = found.group() != "]"
-            return found.group()
-        if letter in _CLASSES:
-            return _CLASSES[letter] if inside else f"[{_CLASSES[letter]}]"
-        if letter in ("W", "D", "S") and not inside:
-            return f"[^{_CLASSES[letter.lower()]}]"
-        return r"\z" if letter == "Z" else found.group()
+    Raises:
+        ContextError: RE2 would look between the bytes of a character.
+    """
+    made: list[str] = []
+    at, inside = 0, False
+    while found := (_INSIDE if inside else _OUTSIDE).match(pattern, at):
+        letter, piece = found.group(1), found.group()
+        if letter in ("B", "C") and not inside:
+            raise ContextError(f"The pattern {pattern!r} cannot be used on a text this large: no {piece}.", _REMEDY)
+        made.append(_piece(piece, inside) if letter is None else _escape(letter, inside))
+        at, inside = found.end(), piece != "]" if inside else piece.startswith("[")
+    return "".join(made)
 
-    return _ESCAPE.sub(replaced, pattern)
+
+def _piece(piece: str, inside: bool) -> str:
+    """Write a piece of a pattern that is no escape."""
+    if piece == "[" and inside:
+        return r"\["
+    if piece.startswith("{,"):
+        return "{0" + piece[1:]
+    # Half a character cannot be written in UTF-8, and so never stands in the text.
+    return rf"\x{{{ord(piece):x}}}" if "\ud800" <= piece <= "\udfff" else piece
+
+
+def _escape(letter: str, inside: bool) -> str:
+    """Write an escape."""
+    kind = letter.lower()
+    if kind in _CLASSES:
+        if inside:
+            return _CLASSES[letter] if letter == kind else _others(kind)
+        return f"[{_CLASSES[letter]}]" if letter == kind else f"[^{_CLASSES[kind]}]"
+    if inside and letter == "b":
+        return r"\x08"
+    if "\ud800" <= letter <= "\udfff":
+        return _piece(letter, inside)
+    return r"\z" if letter == "Z" else f"\\{letter}"
+
+
+@cache
+def _others(letter: str) -> str:
+    r"""Give the characters that are not in a class, as ranges: ``[\W]`` of RE2 knows ASCII only."""
+    own = {"w": lambda char: char == "_" or category(char)[0] in "LMN", "d": str.isdecimal, "s": str.isspace}[letter]
+    codes = [code for code in range(sys.maxunicode + 1) if own(chr(code))]
+    edges = zip([-1, *codes], [*codes, sys.maxunicode + 1], strict=True)
+    return "".join(rf"\x{{{last + 1:x}}}-\x{{{code - 1:x}}}" for last, code in edges if code - last > 1)
+
+
+def count_apart(piece: bytes, wanted: bytes) -> tuple[int, int]:
+    """Count the occurrences that do not overlap, and give where the last one ends; 0 where there is none."""
+    if len(wanted) < _LONG and not any(wanted.startswith(wanted[-size:]) for size in range(1, len(wanted))):
+        return piece.count(wanted), piece.rfind(wanted) + len(wanted) if wanted in piece else 0
+    number = ended = 0
+    for found in re.finditer(re.escape(wanted), piece):
+        number, ended = number + 1, found.end()
+    return number, ended
+
+
+def written(part: str) -> bytes | None:
+    """Give a text as it stands in the file; ``None`` where it cannot: half a character is in no UTF-8."""
+    try:
+        return part.encode("utf-8")
+    except UnicodeEncodeError:
+        return None
+
+
+def several(part: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Give what a text may begin or end with as a tuple, as ``str.startswith`` takes both."""
+    return part if isinstance(part, tuple) else (part,)
 
 
 class Match:

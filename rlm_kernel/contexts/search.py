@@ -7,6 +7,7 @@ next search, session or child run finds it there.
 from __future__ import annotations
 
 import contextlib
+import operator
 import os
 import re
 import sqlite3
@@ -34,6 +35,8 @@ KEEP_BYTES = 4 << 30
 SAY_AFTER = 1.0
 """Seconds after which a person is told that an index is made."""
 _WORDS = re.compile(r'"([^"]+)"|(\w+\*?)')
+_WORD = re.compile(r"[^\W_]+")
+"""A word of the index: a line below parts words there, as a hyphen does."""
 _UNSPACED = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 """Letters of scripts that write no spaces between words: each is a word of the index."""
 _LETTER = re.compile(f"([{_UNSPACED}])")
@@ -83,31 +86,76 @@ def search_ranked(text: str | Text, query: str, k: int = 10) -> list[Passage]:
     of the query, and with more of them, comes first (BM25). Case and accents make no difference. Chinese and Japanese
     are looked up by pairs of letters that follow one another, as they do not write where a word ends.
 
+    Where nothing is found, phrases are looked for in the text itself: one may begin in a passage and end in the next.
+    The passages are then given as they stand in the text, each up to the end of its phrase, all with the score 0.
+
     Args:
         text: What is searched.
         query: Words and phrases.
         k: How many passages at most.
 
     Raises:
-        InputError: There is no word in the query.
+        InputError: There is no word in the query, or ``k`` is no number of passages.
         ContextError: The index cannot be made; nothing is left of it.
     """
-    terms = [term for phrase, word in _WORDS.findall(query) for term in ([_quoted(phrase)] if phrase else _terms(word))]
-    if not terms:
+    asked = [(phrase, word) for phrase, word in _WORDS.findall(query) if _WORD.search(phrase or word)]
+    if not asked:
         raise InputError(f"There is no word to look for in {query!r}.", "Give words, as in search_ranked('late fee').")
-    if k < 1:
-        raise InputError(f"{k} passages cannot be given.", "Give k from 1.")
+    most = _number(k)
+    terms = [term for phrase, word in asked for term in ([_quoted(phrase)] if phrase else _terms(word))]
     connection = _index(text)
     rows = connection.execute(
         "SELECT start, length, -rank FROM words JOIN places ON id = words.rowid WHERE words MATCH ? "
         "ORDER BY rank, start LIMIT ?",
-        (" OR ".join(terms), k),
-    )
+        (" OR ".join(terms), most),
+    ).fetchall()
     where = getattr(text, "at", None)
     return [
         Passage(text[start : start + length], start, score, where(start) if where else f"offset {start:,}")
-        for start, length, score in rows
+        for start, length, score in rows or _across(text, [phrase for phrase, _ in asked if phrase], connection, most)
     ]
+
+
+def _number(k: object) -> int:
+    """Give how many passages are wanted, as a number that SQLite can take.
+
+    Raises:
+        InputError: It is no whole number from 1.
+    """
+    try:
+        number = operator.index(k)  # type: ignore[arg-type]
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise InputError(f"{k} passages cannot be given.", "Give k as a whole number from 1.")
+    return min(number, sys.maxsize)
+
+
+def _across(
+    text: str | Text, phrases: list[str], connection: sqlite3.Connection, most: int
+) -> list[tuple[int, int, float]]:
+    """Look for phrases in the text itself: give the start and the length of the passages in which they begin."""
+    found: dict[int, int] = {}
+    for phrase in phrases:
+        pattern = _pattern(phrase)
+        for match in text.finditer(pattern) if isinstance(text, Text) else re.finditer(pattern, text):
+            if len(found) >= most:
+                break
+            start, length = connection.execute(
+                "SELECT start, length FROM places WHERE start <= ? ORDER BY id DESC LIMIT 1", (match.start(1),)
+            ).fetchone()
+            found[start] = max(found.get(start, length), match.end(1) - start)
+    return [(start, length, 0.0) for start, length in sorted(found.items())]
+
+
+def _pattern(phrase: str) -> str:
+    """Make the pattern of a phrase: its words in any case, with anything but words between them.
+
+    The letters of scripts without spaces may touch one another, and what stands around them.
+    """
+    between = r"[\W_]*" if _LETTER.search(phrase) else r"[\W_]+"
+    words = between.join(map(re.escape, _WORD.findall(_parted(phrase))))
+    return f"(?i)({words})" if between.endswith("*") else rf"(?i)(?:^|[\W_])({words})(?:[\W_]|$)"
 
 
 def _terms(word: str) -> list[str]:
@@ -125,8 +173,12 @@ def _quoted(words: str) -> str:
 
 
 def _parted(text: str) -> str:
-    """Give a text as it is indexed: the letters of scripts without spaces stand apart."""
-    return text if text.isascii() else _LETTER.sub(r" \1 ", text)
+    """Give a text as it is indexed: the letters of scripts without spaces stand apart, what SQLite cannot take is none.
+
+    Half a character, as it comes of a file's name or of JSON, and a zero end a word there.
+    """
+    text = text.replace("\0", " ")
+    return text if text.isascii() else _LETTER.sub(r" \1 ", text).encode("utf-8", "replace").decode("utf-8")
 
 
 def _index(text: str | Text) -> sqlite3.Connection:

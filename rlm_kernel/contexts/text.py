@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, SupportsIndex, overload
 
-from rlm_kernel.contexts.patterns import Match, compile_pattern
+from rlm_kernel.contexts.patterns import Match, compile_pattern, count_apart, several, written
 from rlm_kernel.errors import ContextError
 
 if TYPE_CHECKING:
@@ -217,14 +217,22 @@ class Text:
         if not isinstance(part, str):
             raise TypeError(f"A text is looked for with a str, not {type(part).__name__}; patterns with search().")
         self._check()
+        wanted = written(part)
+        if wanted is None or self._is_nowhere(start, end):
+            return -1
         first, last = self._span(start, end)
-        found: int = how(part.encode("utf-8"), first, last)  # type: ignore[operator]
+        found: int = how(wanted, first, last)  # type: ignore[operator]
         self._drop(first, last)
         return -1 if found < 0 else self._char(found)
 
     def _span(self, start: int, end: int | None) -> tuple[int, int]:
         first, last, _ = slice(start, end).indices(self._length)
         return self._byte(first), self._byte(max(first, last))
+
+    def _is_nowhere(self, start: int, end: int | None) -> bool:
+        """Tell whether not even an empty text stands there, as ``str`` has it: the end is before the start."""
+        first, last, _ = slice(start, end).indices(self._length)
+        return start > self._length or last < first
 
     def index(self, part: str, start: int = 0, end: int | None = None) -> int:
         """Give the offset of the first occurrence.
@@ -240,7 +248,9 @@ class Text:
     def count(self, part: str, start: int = 0, end: int | None = None) -> int:
         """Count the occurrences that do not overlap; as ``str.count``."""
         self._check()
-        wanted, (first, last) = part.encode("utf-8"), self._span(start, end)
+        wanted, (first, last) = written(part), self._span(start, end)
+        if wanted is None or self._is_nowhere(start, end):
+            return 0
         if not wanted:
             return len(range(*slice(start, end).indices(self._length))) + 1
         number, at = 0, first
@@ -248,19 +258,19 @@ class Text:
             # A piece is as long as it may be, and as much longer as an occurrence that crosses its end.
             stop = min(at + DROP_EVERY, last)
             piece = self._map[at : min(stop + len(wanted) - 1, last)]
-            number += piece.count(wanted)
-            rest = piece.rfind(wanted)
+            counted, ended = count_apart(piece, wanted)
+            number += counted
             self._drop(at, stop)
-            at = max(stop, at + rest + len(wanted)) if rest >= 0 else stop
+            at = max(stop, at + ended)
         return number
 
-    def startswith(self, part: str) -> bool:
-        """Tell whether it begins with a text."""
-        return self[: len(part)] == part
+    def startswith(self, part: str | tuple[str, ...]) -> bool:
+        """Tell whether it begins with a text, or with one of several."""
+        return any(self[: len(each)] == each for each in several(part))
 
-    def endswith(self, part: str) -> bool:
-        """Tell whether it ends with a text."""
-        return not part or self[-len(part) :] == part
+    def endswith(self, part: str | tuple[str, ...]) -> bool:
+        """Tell whether it ends with a text, or with one of several."""
+        return any(not each or self[-len(each) :] == each for each in several(part))
 
     def __iter__(self) -> Iterator[str]:
         """Give its lines, one after the other; the ends of lines are left out."""
@@ -408,8 +418,10 @@ class Text:
 
     def _matches(self, compiled: Pattern, first: int, last: int) -> Iterator[Match]:
         at, dropped = first, first
+        # RE2 takes the end of what it is given for the end of the text: $ must match there.
+        looked_at = memoryview(self._map)[:last] if last < len(self._map) else self._map
         while at <= last:
-            found = compiled.search(self._map, at, last)
+            found = compiled.search(looked_at, at, last)
             begun, ended = found.span() if found else (last, last)
             if ended - dropped > DROP_EVERY or not found:
                 self._drop(dropped, ended)

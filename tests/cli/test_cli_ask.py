@@ -147,10 +147,11 @@ def test_folders_patterns_and_zips(run_cli, folder, tmp_path, tale, script):
     with zipfile.ZipFile(folder / "pack.zip", "w") as archive:
         archive.writestr("in/side.txt", "packed")
     show = "```python\nFINAL(repr([context.files.keys(), list(context.notes)]))\n```"
-    done = run_cli("ask", "Which?", "docs", "pack.zip", folder / "[d]ocs" / "**" / "*.md", "--model", script(show))
+    done = run_cli("ask", "Which?", folder / "[d]ocs" / "**" / "*.md", "docs", "pack.zip", "--model", script(show))
     assert done.returncode == 0, done.stderr
-    names = ["docs/a.md", "docs/deep/b.txt", "pack.zip/in/side.txt", "here/docs/a.md"]
-    assert done.stdout.strip() == repr([names, ["docs: deep/c.bin left out: it is no text: its bytes are binary."]])
+    names = ["here/docs/a.md", "docs/deep/b.txt", "pack.zip/in/side.txt"]
+    notes = ["docs: a.md named twice, loaded once.", "docs: deep/c.bin left out: it is no text: its bytes are binary."]
+    assert done.stdout.strip() == repr([names, notes])
 
 
 def test_standard_input(environ, folder, script):
@@ -180,6 +181,10 @@ def test_standard_input(environ, folder, script):
         (["Who?", "binary.tx"], "Did you mean binary.txt?"),
         (["Who?", ""], "A path is empty."),
         (["Who?", "x" * 5000], "cannot be found: File name too long."),
+        (["Who?", "http://x/y"], "http://x/y is an address; load reads files. Download it first."),
+        (["Who?", "-d.txt"], "PATH; a file whose name begins with - is written ./-name. See"),
+        (["Who?", "gone.lnk"], "gone.lnk is a link that leads nowhere. Load what it is meant to lead to."),
+        (["Who?", "loop.lnk"], "loop.lnk is a link that leads nowhere."),
         (["Who?", "."], "no readable files"),
         (["Who?", "*.md"], "matches no file"),
         (["   ", "missing.txt"], "question is empty"),
@@ -195,6 +200,8 @@ def test_standard_input(environ, folder, script):
 )
 def test_what_cannot_be_used_is_one_line_and_code_2(run_cli, folder, words, expected):
     (folder / "binary.txt").write_bytes(bytes(range(256)) * 20)
+    if words[-1].endswith(".lnk"):
+        (folder / words[-1]).symlink_to(words[-1] if "loop" in words[-1] else "nothing.txt")
     if "plain.txt" in words:
         (folder / "plain.txt").write_text("A tale of ships.")
     done = run_cli("ask", "--quiet", "--json", *words)

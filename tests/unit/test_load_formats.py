@@ -108,6 +108,24 @@ def test_spreadsheets_have_a_file_for_each_sheet(tmp_path):
     assert load(write(tmp_path, "b.xlsx", make_xlsx({"One": rows}, strings=strings))).rows[1]["name"] == "TRUE"
 
 
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        (r"_-* #,##0\ _D_M_-", "1234"),
+        (r"#,##0\ _d_h_-", "1234"),
+        ("#,##0_s", "1234"),
+        ("0*d", "1234"),
+        ("[$kr. h-406]0", "1234"),
+        ("[$-409]yyyy_)", "1903-05-18"),
+        ("_-[h]_m", "29616:00:00"),
+    ],
+)
+def test_letters_that_only_stand_in_a_number_format_make_no_date(tmp_path, code, shown):
+    styles = f'<numFmts><numFmt numFmtId="164" formatCode="{code}"/></numFmts><cellXfs><xf numFmtId="164"/></cellXfs>'
+    rows = '<row><c s="0"><v>1234</v></c></row>'
+    assert load(write(tmp_path, "a.xlsx", make_xlsx({"One": rows}, styles=styles))).files[0] == f"{shown}\n"
+
+
 def test_opendocument_spreadsheet(tmp_path):
     cell = '<table:table-cell office:value-type="{}" {}><text:p>{}</text:p></table:table-cell>'.format
     row = "<table:table-row{}>{}</table:table-row>".format
@@ -289,6 +307,10 @@ def test_markdown_has_sections_and_lines(tmp_path):
         ("- item\n---\n\n1. item\n---\n\n- item\n\n  more\n---\n\n> quote\n===\n\n    code\n---\n", []),
         ("x" * 300 + "\n===\n", []),
         ("# A\n\n---\nlayout: wide\n---\n\nB\n---\n", ["A", "B"]),
+        ("# A\n```inline``` starts a paragraph\n# B\n```\n# code\n```\n# C\n", ["A", "B", "C"]),
+        ("# A\n````md\n```\n# code\n````\n# B\n~~~sh\n# code\n```\n# code\n~~~\n# C\n", ["A", "B", "C"]),
+        ("- ```sh\n# code\n  ``` no end\n# code\n  ```  \n# A\nx ```\n# B\n", ["A", "B"]),
+        ("x" * 300 + "```\n# A\n```\n# code\n- ```\n# code\n", ["A"]),
     ],
 )
 def test_headings_of_markdown(tmp_path, text, titles):
@@ -303,6 +325,9 @@ def test_json_lines_and_tables_have_rows(tmp_path):
     document = load(write(tmp_path, "a.csv", 'a,b\n1,"x\ny"\n2,z\n'))
     assert document.row_starts == (4, 12)
     assert document.at(12) == "a.csv, line 4"
+    text = 'id;text\n1;5" pipe\n2;6" pipe\n\n3;x "y"\n4;"a ""b""\n"\n5;z\n'
+    document = load(write(tmp_path, "b.csv", text))
+    assert [text[start] for start in document.row_starts] == [row["id"] for row in document.rows] == list("12345")
 
 
 def test_columns_of_one_name_are_all_in_the_rows(tmp_path):

@@ -274,3 +274,33 @@ def test_what_is_told_of_a_document_is_short(tmp_path):
     for name in ("fhs-3.0.pdf", "fhs-3.0.html", "genesis_exodus_kjv.docx", "airports.csv"):
         told = describe(load(real(f"loaders/{name}")))
         assert len(describe_context(told)) / 4 <= 600
+
+
+def test_what_is_named_twice_is_loaded_once_and_noted(tmp_path, monkeypatch):
+    fill(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    twice = load("a.md", "table.csv", tmp_path / "a.md", "deep/../table.csv")
+    assert twice.files.keys() == ["a.md", "table.csv"]
+    assert twice.name == "2 documents"
+    assert twice.notes == (
+        f"{tmp_path / 'a.md'} named twice, loaded once.",
+        "deep/../table.csv named twice, loaded once.",
+    )
+    one = load("a.md", "./a.md")
+    assert (one.files.keys(), one.name, one.notes) == (["a.md"], "a.md", ("./a.md named twice, loaded once.",))
+
+    behind = load("deep", "deep/note.txt", "deep/*.csv")
+    assert behind.files.keys() == ["deep/note.txt", "deep/ragged.csv", "deep/build/in.txt"]
+    assert behind.notes[:2] == ("deep/note.txt named twice, loaded once.", "deep/*.csv named twice, loaded once.")
+    before = load("deep/note.txt", "deep")
+    assert before.files.keys() == ["note.txt", "deep/ragged.csv", "deep/build/in.txt"]
+    assert "deep: note.txt named twice, loaded once." in before.notes
+    (tmp_path / "mixed").mkdir()
+    (tmp_path / "mixed" / "a.txt").write_text("a")
+    (tmp_path / "mixed" / "logo.png").write_bytes(FILES["deep/logo.png"])
+    mixed = load("mixed/a.txt", "mixed")
+    assert mixed.files.keys() == ["a.txt"]
+    assert mixed.notes[0] == "mixed: a.txt named twice, loaded once."
+    assert mixed.notes[1].startswith("mixed: logo.png left out: ")
+    with pytest.raises(ContextError, match=r"logo\.png is no text"):
+        load("deep", "deep/logo.png")

@@ -179,3 +179,52 @@ def until(happens: object, seconds: float = 60) -> None:
     while not happens():  # type: ignore[operator]
         assert time.monotonic() < ends, "it did not happen"
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_phrase_that_crosses_two_passages_is_found(tmp_path: Path, *, on_disk: bool) -> None:
+    plain = "\n".join(f"word{number} filler text that is long enough to matter hére" for number in range(60))
+    (tmp_path / "words.txt").write_text(plain, encoding="utf-8")
+    text = Text(tmp_path / "words.txt") if on_disk else plain
+    edges = [start for start, _ in search._passages(text)][1:]
+    names = [plain[start:].split()[0] for start in edges]
+    for name in names:
+        for query in (f'"to matter hére {name}"', f'nowhere "To  Matter, HÉRE-{name} filler"'):
+            [found] = search_ranked(text, query)
+            assert plain[found.start : found.end] == found
+            assert f"to matter hére\n{name}" in found
+    both = search_ranked(text, f'"hére {names[1]}" "hére {names[0]}"')
+    assert [found.start for found in both] == [0, edges[0]]
+    assert len(search_ranked(text, f'"hére {names[1]}" "hére {names[0]}"', 1)) == 1
+    assert search_ranked(text, f'"o matter hére {names[0]}"') == [], "a phrase begins with a word"
+
+
+def test_a_phrase_without_spaces_that_crosses_two_passages_is_found() -> None:
+    plain = "川辺の石の塔には冬の手紙がある" * 200
+    first = next(search._passages(plain))[1]
+    at = len(first)
+    wanted = plain[at - 20 : at + 20]
+
+    assert any(wanted in found for found in search_ranked(plain, f'"{wanted}"'))
+    odd = plain[:at] + "金" + plain[at:]
+    assert f"{odd[at - 3 : at]}金" in search_ranked(odd, f'"{odd[at - 3 : at]}金"', 1)[0]
+
+
+@pytest.mark.parametrize("query", ["_", "__ _*", '"..."', '"\0"', '"\ud800"', '"_"'])
+def test_signs_alone_are_no_words(query: str) -> None:
+    with pytest.raises(InputError, match="no word"):
+        search_ranked("some text _ ...", query)
+
+
+def test_a_number_of_passages_is_a_whole_one() -> None:
+    for wrong in (2.5, 0, -1, "3", None):
+        with pytest.raises(InputError, match=r"passages cannot be given\. Give k as a whole number from 1"):
+            search_ranked("some text", "text", wrong)  # type: ignore[arg-type]
+    assert search_ranked("some text", "text", 10**30) == ["some text"]
+
+
+def test_half_characters_and_zeros_part_words() -> None:
+    text = "a\0b met \ud800 x, and caf\udce9 too"
+    for query in ('"a\0b"', '"a b"', '"met \ud800 x"', "caf", '"caf\udce9 too"', '"b\udc00met"'):
+        [found] = search_ranked(text, query)
+        assert (found, found.start, found.end) == (text, 0, len(text)), query

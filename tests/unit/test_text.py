@@ -6,7 +6,7 @@ import os
 import pickle
 import random
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +15,6 @@ from rlm_kernel.contexts.document import Document
 from rlm_kernel.contexts.patterns import compile_pattern
 from rlm_kernel.contexts.text import BLOCK, Text
 from rlm_kernel.errors import ContextError, InputError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 WORDS = ("plain", "naïve", "Straße", "中文", "emoji 🙂", "e\u0301", "Ω", "ab", "\t", "x" * 50)
 
@@ -205,3 +202,89 @@ def test_a_piece_keeps_its_place_when_pickled() -> None:
     piece = pickle.loads(pickle.dumps(Chunk("abc", 7)))
 
     assert (piece, piece.start, piece.end) == ("abc", 7, 10)
+
+
+TRICKY = "[é x1 été\nab aab a{,3}b b\x0b[7\x1c\x85-_]^ \u3000中文 e\u0301\n"
+
+
+@pytest.fixture
+def tricky(tmp_path: Path) -> Text:
+    (tmp_path / "tricky.txt").write_text(TRICKY, encoding="utf-8", newline="")
+    return Text(tmp_path / "tricky.txt")
+
+
+@pytest.mark.filterwarnings("ignore:Possible nested set")
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"a{,3}b", r"a\{,3}b", r"[{,3}]+", r"[[]\w", r"[\n[]\w", r"[][]\w?", r"[^]\w]+", r"[\S]+", r"[^\S]+",
+        r"[\D]+", r"[^\D]+", r"[\W]", r"[^\W\d_]+",
+        r"[\W_]+", r"\s+", r"[\s]+", r"\\[é7]|\[7", r"[\]^]+", r"x1\b", r"x*", "\ud800|x1",
+    ],
+)  # fmt: skip
+def test_signs_of_a_pattern_mean_what_they_mean_in_python(tricky: Text, pattern: str) -> None:
+    plain = TRICKY.replace("e\u0301", "e")  # marks are letters here, and not in Python
+    Path(tricky.path).write_text(plain, encoding="utf-8", newline="")
+
+    assert Text(tricky.path).findall(pattern) == re.findall(pattern, plain)
+
+
+def test_a_mark_is_a_letter_within_brackets_too(tricky: Text) -> None:
+    assert tricky.findall(r"e[\w]") == tricky.findall(r"e\w") == ["e\u0301"]
+    assert not tricky.findall(r"e[\W]\n")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        (re.compile("a b", re.VERBOSE), r"re\.VERBOSE .* without spaces"),
+        (re.compile(r"\w", re.ASCII), r"re\.ASCII .* \[A-Za-z0-9_\]"),
+        (r"\B", r"no \\B.* use re on slices"),
+        (r"\C", r"no \\C.* use re on slices"),
+    ],
+)
+def test_flags_and_escapes_that_would_mean_something_else_are_refused(pattern: object, said: str) -> None:
+    with pytest.raises(ContextError, match=said):
+        compile_pattern(pattern)
+    with pytest.raises(TypeError, match="not Pattern"):
+        compile_pattern(re.compile(b"a", re.IGNORECASE))
+
+
+def test_a_pattern_ends_where_the_search_ends(tricky: Text) -> None:
+    for pattern in ("x1$", r"x1\Z", "x1(?: |$)"):
+        match, theirs = tricky.search(pattern, 0, 5), re.compile(pattern).search(TRICKY, 0, 5)
+        assert match is not None
+        assert theirs is not None
+        assert (match.span(), match.group()) == (theirs.span(), theirs.group())
+    assert tricky.search("x1$") is None
+
+
+def test_half_a_character_is_not_found(tricky: Text) -> None:
+    assert "\ud800" not in tricky
+    assert (tricky.find("x\ud800"), tricky.rfind("\udfff"), tricky.count("\ud800")) == (-1, -1, 0)
+    assert tricky.search("[\ud800]") is None
+    assert tricky.search("\\\ud800") is None
+
+
+def test_beginnings_ends_and_places_beyond_are_as_those_of_a_str(tricky: Text) -> None:
+    for several in (("no", "[é"), ("no",), (), ("",)):
+        assert tricky.startswith(several) == TRICKY.startswith(several)
+    for several in (("no", "\n"), ("no",), (), ("",)):
+        assert tricky.endswith(several) == TRICKY.endswith(several)
+    for bounds in ((99,), (len(TRICKY),), (5, 2), (5, 5), (-2, -4)):
+        assert tricky.find("", *bounds) == TRICKY.find("", *bounds)
+        assert tricky.rfind("", *bounds) == TRICKY.rfind("", *bounds)
+        assert tricky.count("", *bounds) == TRICKY.count("", *bounds)
+
+
+def test_texts_that_overlap_themselves_are_counted_across_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rlm_kernel.contexts.text.DROP_EVERY", 7)
+    rng = random.Random(5)
+    for number in range(40):
+        plain = "".join(rng.choices("ab", k=60))
+        path = tmp_path / f"{number}.txt"
+        path.write_text(plain)
+        for wanted in ("aa", "aba", "ab", "aabaa", "b"):
+            assert Text(path).count(wanted) == plain.count(wanted), (plain, wanted)

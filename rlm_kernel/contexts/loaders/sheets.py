@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 _DATE_FORMATS = frozenset({*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)})
 """Built-in number formats that show a date or a time."""
 _DATE = re.compile(r"[dmyhs]")
-_BRACKETS = re.compile(r"\[[^\]]*\]")
 _ELAPSED = re.compile(r"\[(h+|m+|s+)\]")
 """Hours, minutes or seconds that go on where a day ends."""
 _ELAPSED_FORMAT = 46
-_QUOTED = re.compile(r'"[^"]*"|\\.')
+_LITERAL = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!(?:h+|m+|s+)\])[^\]]*\]')
+"""What stands for itself in a number format: quoted, a space as wide as a character, a fill, a colour or language."""
 _COLUMN = re.compile(r"[A-Z]+")
 _ROW = re.compile(r"[0-9]{1,7}")
 _MAX_COLUMNS = 16_384
@@ -147,9 +147,9 @@ def _time_styles(styles: Element) -> dict[str, str]:
     kinds = {str(number): "date" for number in _DATE_FORMATS} | {str(_ELAPSED_FORMAT): "duration"}
     for each in styles.iter():
         if local(each) == "numFmt":
-            code = _QUOTED.sub("", attribute(each, "formatCode").lower())
+            code = _LITERAL.sub("", attribute(each, "formatCode").lower())
             kinds[attribute(each, "numFmtId")] = (
-                "duration" if _ELAPSED.search(code) else "date" if _DATE.search(_BRACKETS.sub("", code)) else ""
+                "duration" if _ELAPSED.search(code) else "date" if _DATE.search(code) else ""
             )
     found = {}
     for formats in styles:
